@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHEFS_SET_H
+#define BCACHEFS_SET_H
+
+/*
+ * A set: devices that together hold one bcachefs. The device-mapper target
+ * (or an offline tool) opens devices and hands them over; the file system
+ * finds the running set through the registry.
+ */
+
+#include <linux/types.h>
+
+struct bce_set;
+struct block_device;
+
+struct bce_member_source {
+	struct block_device	*bdev;		/* open; stays the caller's */
+	const char		*name;		/* for messages, copied */
+};
+
+enum bce_degraded {
+	BCE_DEGRADED_NO,		/* all rw and ro members must be there */
+	BCE_DEGRADED_YES,		/* missing ones, while all data has a copy */
+	BCE_DEGRADED_VERY,		/* even if data is missing */
+};
+
+/*
+ * How the passphrase key is found when the set is encrypted: kernel keyring in the
+ * kernel, a prompt in tools. @description: "bcachefs:<uuid>". 0 or -ENOKEY.
+ */
+typedef int (*bce_key_fn)(void *ctx, const char *description, u8 key[32]);
+
+/* messages of the set; NULL: the kernel log */
+typedef void (*bce_message_fn)(void *ctx, int level, int error_id, const char *line);
+
+struct bce_open_opts {
+	enum bce_degraded	degraded;
+	bool			read_only;
+	bool			nochanges;
+	bool			norecovery;		/* do not look at the journal of a dirty set */
+	bool			no_splitbrain_check;
+	bool			read_all_journal;	/* keep old entries for listing */
+	u64			sb_sector;		/* 0: usual */
+	bce_key_fn		key;
+	void			*key_ctx;
+	bce_message_fn		message;
+	void			*message_ctx;
+	size_t			cache_bytes;		/* btree node cache; 0: default */
+};
+
+/**
+ * bce_set_open() - read superblocks, choose, check; nothing is started
+ * @why: 512 bytes for a reason when it fails (may be NULL), always terminated
+ *
+ * Not in the registry yet. One reference for the caller. Members are attached
+ * under the owner cookie @owner.
+ * Return: 0; -ENODATA, -EBADMSG, -EOPNOTSUPP, -EINVAL as bce_sb_read(); -ENODEV
+ * members are missing and @opts->degraded does not allow it; -ENOKEY.
+ */
+int bce_set_open(struct bce_set **out, const struct bce_member_source *src, unsigned int nr,
+		 const struct bce_open_opts *opts, void *owner, char why[512]);
+
+/**
+ * bce_set_start() - recovery: journal, roots, snapshots
+ * Reads only. Context: may sleep for long. Return: 0 or negative errno (also kept as the
+ * set's start result).
+ */
+int bce_set_start(struct bce_set *set);
+/* start in a thread of the engine's; see bce_set_wait_started() */
+int bce_set_start_async(struct bce_set *set);
+/* killable; the start result, -EINTR when killed, -ESHUTDOWN when it never will start */
+int bce_set_wait_started(struct bce_set *set);
+
+void bce_set_get(struct bce_set *set);
+void bce_set_put(struct bce_set *set);		/* last one frees; process context */
+
+/**
+ * bce_set_reattach() - the members come from another table now
+ * Same set, devices opened again by @owner: slots are replaced, slots of members that are
+ * not in @src are emptied. Return: 0; -EINVAL a member of another set; -ENODEV too few.
+ */
+int bce_set_reattach(struct bce_set *set, const struct bce_member_source *src, unsigned int nr,
+		     void *owner, char why[512]);
+/* the owner's devices go; waits for their I/O; the set lives on and answers -EIO */
+void bce_set_detach(struct bce_set *set, void *owner);
+
+/* ---- registry of running sets ---- */
+/* Return: 0, -EEXIST another set with this uuid is registered */
+int bce_set_register(struct bce_set *set, dev_t set_dev);
+void bce_set_unregister(struct bce_set *set);
+/* referenced, or NULL */
+struct bce_set *bce_set_by_dev(dev_t set_dev);
+struct bce_set *bce_set_by_uuid(const u8 user_uuid[16]);
+
+/*
+ * One claimant: the mounted file system. Return: 0, -EBUSY.
+ * The claim's @changed is called (process context) when the set loses its last member.
+ */
+int bce_set_claim(struct bce_set *set, void *claimant);
+void bce_set_release(struct bce_set *set, void *claimant);
+bool bce_set_claimed(const struct bce_set *set);
+
+/* ---- facts ---- */
+struct bce_set_info {
+	u8	uuid[16];		/* user-visible */
+	u8	internal_uuid[16];
+	char	label[33];
+	u16	version;
+	u32	block_bytes;
+	u32	btree_node_bytes;
+	bool	clean;
+	bool	encrypted;
+	bool	read_only;
+	bool	started;
+	int	start_error;
+	u8	nr_members;		/* slots that hold a member */
+	u8	nr_present;
+	bool	degraded;
+	bool	acl;
+	u64	capacity_sectors;	/* sum of buckets of all members */
+	u64	device_sectors_total;	/* raw */
+	u64	journal_keys_overlaid;
+	u64	errors;			/* findings so far */
+};
+void bce_set_info(struct bce_set *set, struct bce_set_info *out);
+
+struct bce_set_member {
+	bool	exists;
+	bool	present;
+	u8	uuid[16];
+	u8	state;			/* 0 rw 1 ro 2 failed 3 spare */
+	u8	durability;
+	char	name[32];
+	char	label[64];
+	u32	bucket_bytes;
+	u64	nbuckets;
+	u64	reads, read_sectors, io_errors, csum_errors, latency_ns;
+};
+int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member *out);
+
+/*
+ * The primary superblock region of the lowest present member, as the set device shows it.
+ * @offset, @bytes within the first bce_set_sb_bytes(); beyond them zeros.
+ * Return: 0 or -EIO.
+ */
+u64 bce_set_sb_bytes(struct bce_set *set);
+int bce_set_sb_copy(struct bce_set *set, u64 offset, void *buf, size_t bytes);
+
+#endif

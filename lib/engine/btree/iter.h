@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_BTREE_ITER_H
+#define ENGINE_BTREE_ITER_H
+
+#include "engine/key/bkey.h"
+
+struct btrees;
+struct btree_node;
+
+#define BTREE_MAX_DEPTH		4
+
+/*
+ * Which snapshot versions of keys are wanted. @is_ancestor tells whether
+ * @ancestor is @id itself or above it in the snapshot tree.
+ */
+struct snapshot_view {
+	u32	id;
+	bool	(*is_ancestor)(const void *ctx, u32 id, u32 ancestor);
+	const void *ctx;
+};
+
+enum btree_iter_flags {
+	BTREE_ITER_PREFETCH	= 1 << 0,	/* read sibling leaves ahead */
+	BTREE_ITER_WHITEOUTS	= 1 << 1,	/* with a view: show whiteouts too */
+};
+
+/*
+ * An iterator lives on the stack, between init and exit. It holds read locks
+ * on the nodes of its path from the first peek until bce_btree_iter_unlock()
+ * or exit; keys it returned are valid as long.
+ */
+struct btree_iter {
+	struct btrees			*btrees;
+	struct bpos			pos;		/* next peek: first key at or after it */
+	unsigned int			btree_id;
+	unsigned int			level;		/* 0: leaves */
+	unsigned int			flags;
+	const struct snapshot_view	*view;
+	struct bkey			k;		/* what peek returned */
+	struct {
+		struct btree_node	*node;
+		u32			pos;
+	}				path[BTREE_MAX_DEPTH];
+	u32				view_skip;	/* private to iter.c */
+};
+
+/**
+ * bce_btree_iter_init() - place an iterator
+ * @level: 0, or the level of interior nodes whose pointers are wanted
+ * @view:  NULL: every key of every snapshot
+ */
+void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int btree_id,
+			 unsigned int level, struct bpos pos, unsigned int flags,
+			 const struct snapshot_view *view);
+void bce_btree_iter_exit(struct btree_iter *iter);
+
+/**
+ * bce_btree_iter_peek() - the first key at or after iter->pos
+ *
+ * In extent btrees: the first key that ends after iter->pos.offset (so it covers
+ * or follows the position). Without a view positions are full ones. With a view:
+ * per logical position the version nearest to view->id, ancestors of it included,
+ * others skipped, whiteouts dropped (docs/format/60-filesystem-keys.md, section 19).
+ *
+ * Context: may sleep (node reads). Return: key, valid until the next call;
+ * NULL at the end of the btree; ERR_PTR: -EIO unreadable node (logged), -ENOMEM.
+ */
+const struct bkey *bce_btree_iter_peek(struct btree_iter *iter);
+/* move past what peek returned, then peek */
+const struct bkey *bce_btree_iter_next(struct btree_iter *iter);
+void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos);
+/* drop locks, keep the position; the last key is no longer valid */
+void bce_btree_iter_unlock(struct btree_iter *iter);
+
+/*
+ * One key at an exact logical position as seen in @view (or at the exact full
+ * position without view), copied: @k->v points into @buf.
+ * Return: 0, -ENOENT, -EIO, -ENOMEM.
+ */
+struct bkey_buf {
+	u64	v[250];
+};
+int bce_btree_lookup(struct btrees *b, unsigned int btree_id, struct bpos pos,
+		     const struct snapshot_view *view, struct bkey *k, struct bkey_buf *buf);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_SB_MEMBERS_H
+#define ENGINE_SB_MEMBERS_H
+
+#include <linux/types.h>
+
+#include "engine/sb/sb.h"
+
+struct block_device;
+struct member_table;
+
+/*
+ * Open devices of a set by member index. A member may vanish (its table is
+ * gone) and come back while readers are active: every I/O is made between
+ * bce_member_get_io() and bce_member_put_io(), and detaching waits for it.
+ */
+struct member_dev {
+	struct block_device	*bdev;		/* valid while an I/O reference is held */
+	u8			idx;
+	struct member_info	info;		/* geometry; never changes while attached */
+	char			name[32];	/* for messages */
+};
+
+struct member_table *bce_members_alloc(void);
+void bce_members_free(struct member_table *t);
+
+/**
+ * bce_member_attach() - a device takes its slot
+ * @owner: cookie of whoever opened @bdev; a later attach by another owner replaces
+ *         the device atomically (a reloaded table), the old one's I/O is waited for
+ * Context: may sleep. Return: 0, -EINVAL index, -ENOMEM.
+ */
+int bce_member_attach(struct member_table *t, unsigned int idx, struct block_device *bdev,
+		      const struct member_info *info, const char *name, void *owner);
+/* all slots of @owner become empty; returns when no I/O to them is in flight */
+void bce_members_detach(struct member_table *t, void *owner);
+
+/* NULL when absent. Context: any; pair with put. */
+struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx);
+void bce_member_put_io(struct member_dev *m);
+u64 bce_members_present(struct member_table *t);	/* bit per index */
+
+/* latency and errors: read replicas are chosen by them */
+void bce_member_io_done(struct member_dev *m, u64 ns, bool error);
+u64 bce_member_latency_ns(struct member_table *t, unsigned int idx);
+struct member_counters {
+	u64	reads;
+	u64	read_sectors;
+	u64	io_errors;
+	u64	csum_errors;
+	u64	latency_ns;
+};
+void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out);
+void bce_member_count_read(struct member_dev *m, u32 sectors);
+void bce_member_count_csum_error(struct member_dev *m);
+
+/**
+ * bce_member_read_sync() - read @bytes (a multiple of 512) at @sector into kvmalloc'ed memory
+ * Context: may sleep. Return: 0 or negative errno of the device.
+ */
+int bce_member_read_sync(struct member_dev *m, u64 sector, void *buf, size_t bytes);
+/* the same for a device that is not attached yet */
+int bce_bdev_read_sync(struct block_device *bdev, u64 sector, void *buf, size_t bytes);
+
+#endif
