@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Debian packages that building and testing need, by the names of Debian 12 and 13. "make deps" installs those missing.
+
+DEPS_BUILD := build-essential bc bison flex pkg-config python3 kmod cpio xz-utils zstd patch libelf-dev libssl-dev \
+	linux-headers-amd64
+DEPS_LIBS := libblkid-dev libdevmapper-dev libjson-c-dev libkeyutils-dev liblz4-dev libsodium-dev libudev-dev \
+	liburcu-dev libxxhash-dev libzstd-dev zlib1g-dev
+DEPS_CHECK := clang libclang-rt-dev libcmocka-dev liblmdb-dev sparse attr acl keyutils fio dmsetup e2fsprogs xfsprogs \
+	btrfs-progs
+DEPS_VEHICLES := ca-certificates debian-archive-keyring fakeroot mmdebstrap qemu-system-x86 qemu-utils uidmap
+
+DEPS := $(DEPS_BUILD) $(DEPS_LIBS) $(DEPS_CHECK) $(DEPS_VEHICLES)
+
+.PHONY: deps
+deps:
+	$(quiet)mk/install-deps $(DEPS)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Running the tests. Everything goes through tests/run, which counts; "make check" is one run of it, so that one summary
+# line closes the whole. T= keeps the tests whose path contains that text.
+
+narrow = $(if $(T),$(foreach test,$(1),$(if $(findstring $(T),$(test)),$(test))),$(1))
+
+UNIT_TESTS := $(call narrow,$(UNIT_PROGRAMS) $(TSAN_PROGRAMS))
+GOLDEN_TESTS := $(call narrow,$(GOLDEN_PROGRAMS) $(wildcard tests/golden/*.sh))
+VM_TESTS := $(call narrow,$(shell grep -lsE '^. vehicle:' tests/vm/*.sh))
+SOAK_TESTS := $(call narrow,$(shell grep -lsE '^. vehicle:' tests/soak/*.sh))
+FUZZ_TESTS := $(call narrow,$(FUZZ_PROGRAMS))
+BENCH_TESTS := $(call narrow,$(BENCH_PROGRAMS) $(wildcard tests/bench/*.sh))
+
+FUZZ_SECONDS ?= 60
+export FUZZ_SECONDS
+
+# The vehicles that the chosen tests name; "make vehicles" takes all.
+vehicles_of = $(sort $(shell sed -nE 's/^. vehicle: *//p' $(1) /dev/null))
+VEHICLES := uml qemu-6.1 qemu-6.12
+
+.PHONY: check check-unit check-golden check-vm check-debug fuzz soak bench demo golden vehicles
+
+check: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(if $(GOLDEN_TESTS),golden)
+	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
+	$(quiet)tests/run $(UNIT_TESTS) $(GOLDEN_TESTS) $(VM_TESTS)
+
+check-unit: $(UNIT_TESTS)
+	$(quiet)tests/run $(UNIT_TESTS)
+
+check-golden: $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools golden
+	$(quiet)tests/run $(GOLDEN_TESTS)
+
+check-vm: tools
+	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
+	$(quiet)tests/run $(VM_TESTS)
+
+# The same scripts on a kernel that watches locks, sleeping and lists. Only UML has one.
+check-debug: tools
+	$(quiet)tests/vm/prepare uml-debug
+	$(quiet)VEHICLES=uml-debug tests/run $(VM_TESTS)
+
+# The golden images, unpacked (sparse) and verified, in $(O)/golden/NAME/.
+golden:
+	$(quiet)tests/golden/unpack
+
+vehicles:
+	$(quiet)tests/vm/prepare $(VEHICLES)
+
+fuzz: $(FUZZ_TESTS)
+	$(quiet)tests/run --jobs 1 $(FUZZ_TESTS)
+
+soak: tools
+	$(quiet)tests/vm/prepare $(call vehicles_of,$(SOAK_TESTS))
+	$(quiet)tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
+
+bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools
+	$(quiet)for benchmark in $(BENCH_TESTS); do echo "== $${benchmark#$(TOP)/}"; "$$benchmark" || exit 1; done
+
+demo: tools
+	$(quiet)tests/demo/run
