@@ -80,25 +80,30 @@ void bce_set_put(struct bce_set *set);		/* last one frees; process context */
  * not in @src are emptied. Return: 0; -EINVAL a member of another set; -ENODEV too few.
  */
 int bce_set_reattach(struct bce_set *set, const struct bce_member_source *src, unsigned int nr,
-		     void *owner, char why[512]);
+		     const struct bce_open_opts *opts, void *owner, char why[512]);
 /* the owner's devices go; waits for their I/O; the set lives on and answers -EIO */
 void bce_set_detach(struct bce_set *set, void *owner);
+/* whose members are attached; NULL: nobody's. Context: the owners' own serialisation. */
+void *bce_set_owner(struct bce_set *set);
 
 /* ---- registry of running sets ---- */
 /* Return: 0, -EEXIST another set with this uuid is registered */
 int bce_set_register(struct bce_set *set, dev_t set_dev);
 void bce_set_unregister(struct bce_set *set);
+dev_t bce_set_dev(const struct bce_set *set);
 /* referenced, or NULL */
 struct bce_set *bce_set_by_dev(dev_t set_dev);
 struct bce_set *bce_set_by_uuid(const u8 user_uuid[16]);
 
 /*
  * One claimant: the mounted file system. Return: 0, -EBUSY.
- * The claim's @changed is called (process context) when the set loses its last member.
  */
 int bce_set_claim(struct bce_set *set, void *claimant);
 void bce_set_release(struct bce_set *set, void *claimant);
 bool bce_set_claimed(const struct bce_set *set);
+
+/* drop cached btree nodes that nobody uses; bytes freed. Context: may sleep. */
+size_t bce_set_drop_cache(struct bce_set *set);
 
 /* ---- facts ---- */
 struct bce_set_info {

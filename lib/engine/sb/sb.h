@@ -61,6 +61,7 @@ struct sb_info {
 	bool	initialized;
 	bool	clean;
 	bool	encrypted;		/* ENCRYPTION_TYPE != 0 */
+	bool	acl;			/* option acl */
 	bool	has_errors;
 	bool	has_topology_errors;
 	u8	csum_type;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_SET_SET_INTERNAL_H
+#define ENGINE_SET_SET_INTERNAL_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include <bcachefs/set.h>
+
+#include "engine/journal/replay.h"
+#include "engine/key/validate.h"
+#include "engine/sb/members.h"
+#include "engine/sb/sb.h"
+#include "engine/util/log.h"
+
+struct bce_cipher;
+struct btrees;
+struct data_reader;
+struct overlay;
+struct snapshot_table;
+
+#define BCE_SET_MEMBERS_MAX	64
+
+enum set_state {
+	SET_OPENED,		/* superblocks read, nothing started */
+	SET_STARTING,
+	SET_STARTED,
+	SET_START_FAILED,	/* start_error says why */
+};
+
+/*
+ * One set: where the rooms are tied together. Fields below "set at open" and
+ * "set at start" are constant from then on, so readers need no lock; @lock
+ * guards state changes and the member superblocks.
+ */
+struct bce_set {
+	refcount_t		ref;
+	struct mutex		lock;		/* state, dev_sb, owner, degraded */
+
+	/* set at open */
+	struct bce_open_opts	opts;
+	struct bce_log		*log;
+	struct sb_image		best;
+	struct sb_info		info;
+	struct bce_cipher	*cipher;	/* NULL: not encrypted */
+	struct member_table	*members;
+	struct key_rules_dev	rules_dev[BCE_SET_MEMBERS_MAX];
+	struct key_rules	rules;
+
+	struct sb_image		dev_sb[BCE_SET_MEMBERS_MAX];	/* @lock; .sb NULL: never seen */
+	void			*owner;		/* @lock; whose members are attached */
+
+	/* set at start */
+	struct journal_replay	replay;
+	struct overlay		*overlay;	/* NULL: clean, or norecovery */
+	struct btrees		*btrees;
+	struct snapshot_table	*snapshots;
+	struct data_reader	*reader;
+
+	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
+	int			start_error;
+	wait_queue_head_t	start_wait;
+	struct work_struct	start_work;
+
+	/* registry.c */
+	struct list_head	registry_link;	/* empty: not registered */
+	dev_t			set_dev;
+	void			*claimant;
+};
+
+/* is the set readable? 0, or the reason why not as negative errno */
+int bce_set_readable(struct bce_set *set);
+
+#endif
