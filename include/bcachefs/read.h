@@ -23,6 +23,7 @@ struct bce_read {
 	struct bce_file_id	file;
 	struct bio		*bio;
 	void			(*done)(struct bce_read *read, int error);
+	bool			user_pages;	/* pages may change or be seen under us (direct I/O) */
 	void			*private;	/* caller's */
 	/* engine's */
 	u64			engine[12];

@@ -113,6 +113,7 @@ struct bce_set_info {
 	u16	version;
 	u32	block_bytes;
 	u32	btree_node_bytes;
+	u32	time_precision_ns;
 	bool	clean;
 	bool	encrypted;
 	bool	read_only;
@@ -128,6 +129,8 @@ struct bce_set_info {
 	u64	errors;			/* findings so far */
 };
 void bce_set_info(struct bce_set *set, struct bce_set_info *out);
+/* what the set was assembled with; key and message functions left out */
+void bce_set_opts(struct bce_set *set, struct bce_open_opts *out);
 
 struct bce_set_member {
 	bool	exists;

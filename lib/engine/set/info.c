@@ -45,6 +45,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		.version = sb->version,
 		.block_bytes = sb->block_sectors * 512,
 		.btree_node_bytes = sb->btree_node_sectors * 512,
+		.time_precision_ns = sb->time_precision,
 		.clean = sb->clean,
 		.encrypted = sb->encrypted,
 		.read_only = true,
@@ -65,6 +66,18 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 	info_capacity(set, out);
 }
 EXPORT_SYMBOL_GPL(bce_set_info);
+
+void bce_set_opts(struct bce_set *set, struct bce_open_opts *out)
+{
+	mutex_lock(&set->lock);
+	*out = set->opts;
+	mutex_unlock(&set->lock);
+	out->key = NULL;
+	out->key_ctx = NULL;
+	out->message = NULL;
+	out->message_ctx = NULL;
+}
+EXPORT_SYMBOL_GPL(bce_set_opts);
 
 int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member *out)
 {

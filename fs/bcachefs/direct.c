@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct reads, synchronous and asynchronous: the caller's pages go into bios
+ * which the engine fills. One struct direct_read spans all bios of a call; the
+ * last one that completes ends the call. The submitter holds one reference
+ * until all are out, so completion cannot come too early.
+ *
+ * Position and memory must be aligned to 512 bytes; the length too, except that
+ * a read may run past the end of the file.
+ */
+#include "vfs.h"
+
+#include <linux/bio.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+
+#include <bcachefs/read.h>
+
+#include "kc/kc.h"
+
+struct direct_read {
+	struct kiocb		*iocb;
+	atomic_t		pending;	/* bios in flight + submitter */
+	int			error;		/* first one; cmpxchg from 0 */
+	bool			dirty_pages;	/* user memory: mark it written */
+	bool			sync;
+	ssize_t			bytes;		/* result when all is well */
+	struct completion	*done;		/* of a synchronous caller */
+};
+
+/* one bio of it */
+struct direct_piece {
+	struct direct_read	*dr;
+	struct bce_read		read;
+	struct bio		bio;
+};
+
+static struct bio_set direct_set;
+
+static void direct_end(struct direct_read *dr)
+{
+	struct kiocb *iocb = dr->iocb;
+	ssize_t ret = dr->error ?: dr->bytes;
+
+	if (dr->sync) {
+		complete(dr->done);
+		return;
+	}
+	kfree(dr);
+	iocb->ki_complete(iocb, ret);
+}
+
+static void direct_put(struct direct_read *dr)
+{
+	if (atomic_dec_and_test(&dr->pending))
+		direct_end(dr);
+}
+
+static void piece_done(struct bce_read *read, int error)
+{
+	struct direct_piece *p = container_of(read, struct direct_piece, read);
+	struct direct_read *dr = p->dr;
+
+	if (error)
+		cmpxchg(&dr->error, 0, error);
+	bio_release_pages(&p->bio, dr->dirty_pages);
+	bio_put(&p->bio);
+	direct_put(dr);
+}
+
+static int direct_submit_piece(struct direct_read *dr, struct inode *inode, loff_t *pos,
+			       struct iov_iter *iter)
+{
+	unsigned int vecs = bio_iov_vecs_to_alloc(iter, BIO_MAX_VECS);
+	struct bio *bio = bio_alloc_bioset(NULL, vecs, REQ_OP_READ, GFP_KERNEL, &direct_set);
+	struct direct_piece *p = container_of(bio, struct direct_piece, bio);
+	int ret = bio_iov_iter_get_pages(bio, iter);
+
+	if (ret) {
+		bio_put(bio);
+		return ret;
+	}
+	bio->bi_iter.bi_sector = *pos >> SECTOR_SHIFT;
+	*pos += bio->bi_iter.bi_size;
+	p->dr = dr;
+	p->read = (struct bce_read) {
+		.file = to_vfs_inode(inode)->e.id,
+		.bio = bio,
+		.done = piece_done,
+		.user_pages = true,
+	};
+	atomic_inc(&dr->pending);
+	bce_read_submit(to_vfs_super(inode->i_sb)->set, &p->read);
+	return 0;
+}
+
+static void direct_submit(struct direct_read *dr, struct inode *inode, loff_t pos,
+			  struct iov_iter *iter)
+{
+	while (iov_iter_count(iter) && !READ_ONCE(dr->error)) {
+		int ret = direct_submit_piece(dr, inode, &pos, iter);
+
+		if (ret)
+			cmpxchg(&dr->error, 0, ret);
+	}
+}
+
+/* how much to read: up to the end of the file, in whole sectors; 0 at or past the end */
+static size_t direct_length(struct inode *inode, loff_t pos, size_t count)
+{
+	loff_t size = i_size_read(inode);
+
+	return pos < size ? min_t(u64, count, round_up(size - pos, SECTOR_SIZE)) : 0;
+}
+
+ssize_t vfs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	size_t asked = iov_iter_count(iter);
+	size_t count = direct_length(inode, iocb->ki_pos, asked);
+	DECLARE_COMPLETION_ONSTACK(done);
+	struct direct_read *dr;
+	ssize_t bytes, ret;
+
+	if ((iocb->ki_pos | iov_iter_alignment(iter)) & (SECTOR_SIZE - 1))
+		return -EINVAL;
+	if (!count)
+		return 0;
+	bytes = min_t(u64, count, i_size_read(inode) - iocb->ki_pos);
+
+	dr = kmalloc(sizeof(*dr), GFP_KERNEL);
+	if (!dr)
+		return -ENOMEM;
+	*dr = (struct direct_read) {
+		.iocb = iocb,
+		.pending = ATOMIC_INIT(1),
+		.dirty_pages = user_backed_iter(iter),
+		.sync = is_sync_kiocb(iocb),
+		.bytes = bytes,
+		.done = &done,
+	};
+
+	iov_iter_truncate(iter, count);
+	direct_submit(dr, inode, iocb->ki_pos, iter);
+	iov_iter_reexpand(iter, iov_iter_count(iter) + (asked - count));
+
+	if (!dr->sync) {
+		iocb->ki_pos += bytes;
+		direct_put(dr);
+		return -EIOCBQUEUED;
+	}
+	if (!atomic_dec_and_test(&dr->pending))
+		wait_for_completion_io(&done);
+	ret = dr->error ?: dr->bytes;
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	kfree(dr);
+	return ret;
+}
+
+int vfs_direct_init(void)
+{
+	return bioset_init(&direct_set, 16, offsetof(struct direct_piece, bio), BIOSET_NEED_BVECS);
+}
+
+void vfs_direct_exit(void)
+{
+	bioset_exit(&direct_set);
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Mounting. The device to mount is an assembled set (target bcache-set of
+ * dm-bcache): the engine's registry knows which set stands behind it. The mount
+ * claims the set, waits for its recovery, and holds it until unmount; if its
+ * table vanishes meanwhile the set answers -EIO and the mount lives on.
+ *
+ * What was decided when the set was assembled (degraded, norecovery, ...) can be
+ * repeated as a mount option, not changed.
+ */
+#include "vfs.h"
+
+#include <linux/fs_context.h>
+#include <linux/fs_parser.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/statfs.h>
+
+#include <bcachefs/set.h>
+
+#include "kc/kc.h"
+
+#define BCACHEFS_SUPER_MAGIC	0xca451a4e
+
+static struct kmem_cache *inode_cache;
+
+/* ---- options ---- */
+
+enum opt {
+	OPT_ACL, OPT_DEGRADED, OPT_VERY_DEGRADED, OPT_NOCHANGES, OPT_NORECOVERY,
+	OPT_NO_SPLITBRAIN_CHECK,
+};
+
+static const struct fs_parameter_spec param_spec[] = {
+	fsparam_flag_no("acl",			OPT_ACL),
+	fsparam_flag("degraded",		OPT_DEGRADED),
+	fsparam_flag("very_degraded",		OPT_VERY_DEGRADED),
+	fsparam_flag("nochanges",		OPT_NOCHANGES),
+	fsparam_flag("norecovery",		OPT_NORECOVERY),
+	fsparam_flag("no_splitbrain_check",	OPT_NO_SPLITBRAIN_CHECK),
+	{}
+};
+
+/* from parsing until the super block is filled; fc->fs_private */
+struct mount_opts {
+	bool		acl_given;
+	bool		acl;
+	unsigned long	table_opts;	/* bit per enum opt that belongs to the table */
+};
+
+static int parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct mount_opts *opts = fc->fs_private;
+	struct fs_parse_result result;
+	int opt = fs_parse(fc, param_spec, param, &result);
+
+	if (opt < 0)
+		return opt;
+	if (opt == OPT_ACL) {
+		opts->acl_given = true;
+		opts->acl = !result.negated;
+	} else {
+		opts->table_opts |= BIT(opt);
+	}
+	return 0;
+}
+
+/* NULL, or the table feature that a mount option asks for and the set was not given */
+static const char *contradiction(const struct mount_opts *m, const struct bce_open_opts *set)
+{
+	if ((m->table_opts & BIT(OPT_VERY_DEGRADED)) && set->degraded < BCE_DEGRADED_VERY)
+		return "very_degraded";
+	if ((m->table_opts & BIT(OPT_DEGRADED)) && set->degraded < BCE_DEGRADED_YES)
+		return "degraded";
+	if ((m->table_opts & BIT(OPT_NOCHANGES)) && !set->nochanges)
+		return "nochanges";
+	if ((m->table_opts & BIT(OPT_NORECOVERY)) && !set->norecovery)
+		return "norecovery";
+	if ((m->table_opts & BIT(OPT_NO_SPLITBRAIN_CHECK)) && !set->no_splitbrain_check)
+		return "no_splitbrain_check";
+	return NULL;
+}
+
+static int show_options(struct seq_file *m, struct dentry *root)
+{
+	struct vfs_super *vs = to_vfs_super(root->d_sb);
+	struct bce_open_opts opts;
+
+	bce_set_opts(vs->set, &opts);
+	if (!vs->acl)
+		seq_puts(m, ",noacl");
+	if (opts.degraded == BCE_DEGRADED_YES)
+		seq_puts(m, ",degraded");
+	if (opts.degraded == BCE_DEGRADED_VERY)
+		seq_puts(m, ",very_degraded");
+	if (opts.nochanges)
+		seq_puts(m, ",nochanges");
+	if (opts.norecovery)
+		seq_puts(m, ",norecovery");
+	return 0;
+}
+
+/* ---- inodes in memory ---- */
+
+static struct inode *alloc_inode_fn(struct super_block *sb)
+{
+	struct vfs_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_NOFS);
+
+	return vi ? &vi->v : NULL;
+}
+
+static void free_inode_fn(struct inode *inode)
+{
+	kmem_cache_free(inode_cache, to_vfs_inode(inode));
+}
+
+static void inode_init_once_fn(void *p)
+{
+	inode_init_once(&((struct vfs_inode *)p)->v);
+}
+
+/* ---- super block ---- */
+
+static int statfs_fn(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct vfs_super *vs = to_vfs_super(dentry->d_sb);
+	unsigned int shift = ilog2(vs->info.block_bytes >> SECTOR_SHIFT);
+	struct bce_usage u;
+	int ret = bce_set_usage(vs->set, &u);
+
+	if (ret)
+		return ret;
+	buf->f_type = BCACHEFS_SUPER_MAGIC;
+	buf->f_bsize = vs->info.block_bytes;
+	buf->f_blocks = u.capacity_sectors >> shift;
+	buf->f_bfree = u.free_sectors >> shift;
+	buf->f_bavail = div_u64(buf->f_bfree << 6, 65);
+	buf->f_files = u.nr_inodes + u.free_sectors * 8;
+	buf->f_ffree = u.free_sectors * 8;
+	buf->f_namelen = min(BCE_NAME_MAX, NAME_MAX);
+	buf->f_fsid = uuid_to_fsid(vs->info.uuid);
+	return 0;
+}
+
+static void put_super(struct super_block *sb)
+{
+	struct vfs_super *vs = to_vfs_super(sb);
+
+	bce_set_release(vs->set, sb);
+	bce_set_put(vs->set);
+	kfree(vs);
+	sb->s_fs_info = NULL;
+}
+
+static const struct super_operations super_ops = {
+	.alloc_inode	= alloc_inode_fn,
+	.free_inode	= free_inode_fn,
+	.drop_inode	= generic_drop_inode,
+	.statfs		= statfs_fn,
+	.put_super	= put_super,
+	.show_options	= show_options,
+};
+
+/* the running set behind the device, claimed for @sb */
+static struct bce_set *claim_set(struct fs_context *fc, struct super_block *sb)
+{
+	struct bce_set *set = bce_set_by_dev(sb->s_bdev->bd_dev);
+	int ret;
+
+	if (!set) {
+		errorf(fc, "bcachefs: %pg is not an assembled set; assemble it first: bcachectl assemble",
+		       sb->s_bdev);
+		return ERR_PTR(-EINVAL);
+	}
+	ret = bce_set_wait_started(set);
+	if (ret)
+		errorf(fc, "bcachefs: the set did not start: error %d (see the kernel log)", ret);
+	if (!ret)
+		ret = bce_set_claim(set, sb);
+	if (ret) {
+		bce_set_put(set);
+		return ERR_PTR(ret);
+	}
+	return set;
+}
+
+static int apply_options(struct fs_context *fc, struct super_block *sb, struct vfs_super *vs)
+{
+	const struct mount_opts *m = fc->fs_private;
+	struct bce_open_opts opts;
+	const char *bad;
+
+	bce_set_opts(vs->set, &opts);
+	bad = contradiction(m, &opts);
+	if (bad) {
+		errorf(fc, "bcachefs: mount option %s: the set was assembled without feature %s of its table; stop it and assemble it with that",
+		       bad, bad);
+		return -EINVAL;
+	}
+	vs->acl = m->acl_given ? m->acl : vs->info.acl;
+	if (vs->acl)
+		sb->s_flags |= SB_POSIXACL;
+	return 0;
+}
+
+static void set_geometry(struct super_block *sb, const struct bce_set_info *info)
+{
+	sb->s_magic = BCACHEFS_SUPER_MAGIC;
+	sb->s_blocksize = info->block_bytes;
+	sb->s_blocksize_bits = ilog2(info->block_bytes);
+	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_time_gran = info->time_precision_ns;
+	sb->s_time_min = div_s64(S64_MIN, NSEC_PER_SEC) + 1;
+	sb->s_time_max = div_s64(S64_MAX, NSEC_PER_SEC);
+	kc_sb_set_uuid(sb, info->uuid);
+}
+
+static int fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct bce_file_id root_id = { .subvol = BCE_ROOT_SUBVOL };
+	struct bce_subvolume root_subvol;
+	struct vfs_super *vs;
+	struct bce_set *set;
+	struct inode *root;
+	int ret;
+
+	set = claim_set(fc, sb);
+	if (IS_ERR(set))
+		return PTR_ERR(set);
+	vs = kzalloc(sizeof(*vs), GFP_KERNEL);
+	if (!vs) {
+		bce_set_release(set, sb);
+		bce_set_put(set);
+		return -ENOMEM;
+	}
+	vs->set = set;
+	bce_set_info(set, &vs->info);
+	sb->s_fs_info = vs;
+	/* from here on put_super() or the caller's kill_sb() cleans up */
+
+	ret = apply_options(fc, sb, vs);
+	if (ret)
+		goto fail;
+	set_geometry(sb, &vs->info);
+	sb->s_flags |= SB_RDONLY;
+	sb->s_op = &super_ops;
+	sb->s_export_op = &vfs_export_ops;
+	sb->s_xattr = vfs_xattr_handlers;
+
+	ret = bce_subvolume_read(set, BCE_ROOT_SUBVOL, &root_subvol);
+	if (ret)
+		goto fail;
+	root_id.inum = root_subvol.root_inum;
+	root = vfs_iget(sb, root_id);
+	if (IS_ERR(root)) {
+		errorf(fc, "bcachefs: the root directory cannot be read");
+		ret = PTR_ERR(root);
+		goto fail;
+	}
+	sb->s_root = d_make_root(root);
+	if (sb->s_root)
+		return 0;
+	ret = -ENOMEM;
+fail:
+	put_super(sb);
+	return ret;
+}
+
+static int get_tree(struct fs_context *fc)
+{
+	if (!(fc->sb_flags & SB_RDONLY)) {
+		errorf(fc, "bcachefs: this version reads only: mount with -o ro");
+		return -EROFS;
+	}
+	return get_tree_bdev(fc, fill_super);
+}
+
+static int reconfigure(struct fs_context *fc)
+{
+	const struct mount_opts *m = fc->fs_private;
+
+	if (!(fc->sb_flags & SB_RDONLY)) {
+		errorf(fc, "bcachefs: this version reads only: it cannot be remounted rw");
+		return -EROFS;
+	}
+	if (m->table_opts || m->acl_given) {
+		errorf(fc, "bcachefs: only ro can be given at remount");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void free_fc(struct fs_context *fc)
+{
+	kfree(fc->fs_private);
+}
+
+static const struct fs_context_operations context_ops = {
+	.free		= free_fc,
+	.parse_param	= parse_param,
+	.get_tree	= get_tree,
+	.reconfigure	= reconfigure,
+};
+
+static int init_fs_context(struct fs_context *fc)
+{
+	fc->fs_private = kzalloc(sizeof(struct mount_opts), GFP_KERNEL);
+	if (!fc->fs_private)
+		return -ENOMEM;
+	fc->ops = &context_ops;
+	return 0;
+}
+
+static struct file_system_type fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "bcachefs",
+	.init_fs_context	= init_fs_context,
+	.parameters		= param_spec,
+	.kill_sb		= kill_block_super,
+	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
+};
+
+static int __init bcachefs_init(void)
+{
+	int ret = -ENOMEM;
+
+	inode_cache = kmem_cache_create("bce_vfs_inode", sizeof(struct vfs_inode), 0,
+					SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT, inode_init_once_fn);
+	if (!inode_cache)
+		return ret;
+	ret = vfs_read_init();
+	if (ret)
+		goto free_cache;
+	ret = vfs_direct_init();
+	if (ret)
+		goto read_exit;
+	ret = register_filesystem(&fs_type);
+	if (!ret)
+		return 0;
+	vfs_direct_exit();
+read_exit:
+	vfs_read_exit();
+free_cache:
+	kmem_cache_destroy(inode_cache);
+	return ret;
+}
+
+static void __exit bcachefs_exit(void)
+{
+	unregister_filesystem(&fs_type);
+	vfs_direct_exit();
+	vfs_read_exit();
+	/* inodes are freed after a grace period */
+	rcu_barrier();
+	kmem_cache_destroy(inode_cache);
+}
+
+module_init(bcachefs_init);
+module_exit(bcachefs_exit);
+
+MODULE_DESCRIPTION("bcachefs file system");
+MODULE_LICENSE("GPL");
+MODULE_ALIAS_FS("bcachefs");
