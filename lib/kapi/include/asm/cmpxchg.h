@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Kernel name whose declarations live in: linux/atomic.h. */
+#ifndef KAPI_ASM_CMPXCHG_H
+#define KAPI_ASM_CMPXCHG_H
+
+#include <linux/atomic.h>
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Kernel name whose declarations live in: asm/barrier.h. */
+#ifndef KAPI_ASM_PROCESSOR_H
+#define KAPI_ASM_PROCESSOR_H
+
+#include <asm/barrier.h>
+
+#endif

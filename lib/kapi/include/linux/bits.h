@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* BIT() and GENMASK(). */
+#ifndef KAPI_LINUX_BITS_H
+#define KAPI_LINUX_BITS_H
+
+#include <linux/types.h>
+#include <linux/const.h>
+
+#define BITS_PER_BYTE		8
+#define BITS_PER_LONG		(__SIZEOF_LONG__ * 8)
+#define BITS_PER_LONG_LONG	64
+#define BIT(nr)			(UL(1) << (nr))
+#define BIT_ULL(nr)		(ULL(1) << (nr))
+#define BIT_MASK(nr)		(UL(1) << ((nr) % BITS_PER_LONG))
+#define BIT_WORD(nr)		((nr) / BITS_PER_LONG)
+#define BIT_ULL_MASK(nr)	(ULL(1) << ((nr) % 64))
+#define BIT_ULL_WORD(nr)	((nr) / 64)
+#define GENMASK(h, l)		((~UL(0) << (l)) & (~UL(0) >> (BITS_PER_LONG - 1 - (h))))
+#define GENMASK_ULL(h, l)	((~ULL(0) << (l)) & (~ULL(0) >> (63 - (h))))
+
+#endif
