@@ -71,6 +71,7 @@ help:
 	@echo '  O=dir        build there instead of in build/'
 	@echo '  T=pattern    only tests whose path matches this shell pattern or contains this text'
 	@echo '  V=1          show commands'
+	@echo '  VEHICLES=list  only these: uml uml-debug uml-6.1 qemu-6.1 qemu-6.12'
 	@echo '  KDIR=dir     build modules for this kernel (default: the running one, else the newest with headers)'
 	@echo '  DESTDIR= PREFIX=   where to install'
 	@echo '  BCACHEFS_CACHE=dir kernels and root images (default: $$XDG_CACHE_HOME or ~/.cache, bcachefs-dm/)'

@@ -134,3 +134,20 @@ package_unpack() {
 	done
 	rm -r "$dir.debs"
 }
+
+# parse_vehicle NAME: sets RUNNER, KERNEL and VARIANT for a vehicle's name, KIND[-KERNEL][-VARIANT].
+parse_vehicle() {
+	local kind rest
+	IFS=- read -r kind rest <<<"$1"
+	KERNEL=6.12 VARIANT=plain
+	case $rest in
+	6.1 | 6.12) KERNEL=$rest ;;
+	6.1-* | 6.12-*) KERNEL=${rest%%-*} VARIANT=${rest#*-} ;;
+	?*) VARIANT=$rest ;;
+	esac
+	case $kind in
+	uml) RUNNER=run-uml ;;
+	qemu) RUNNER=run-qemu ;;
+	*) die "no vehicle $1; there are uml[-6.1][-debug|-kasan], qemu-6.1, qemu-6.12" ;;
+	esac
+}

@@ -2,7 +2,8 @@
 #
 # What run-uml and run-qemu share: the command line, the job, the modules, and the verdict. Sourced after host.sh.
 #
-#   run-X [--kernel 6.1|6.12] [--mem M] [--keep] [--debug] [--judge] [--timeout S] [--ro-images] SCRIPT [IMAGE...]
+#   run-X [--kernel 6.1|6.12] [--mem M] [--keep] [--debug] [--judge] [--timeout S] [--ro-images] [--env NAME=VALUE]
+#         SCRIPT [IMAGE...]
 #
 #   --kernel     which kernel (default 6.12)
 #   --mem        the guest's memory in MiB
@@ -11,6 +12,8 @@
 #   --judge      "modprobe bcachefs" loads the kernel's own in-tree module instead of ours
 #   --timeout    seconds after which the guest is killed (default 600)
 #   --ro-images  attach the images read-only
+#   --env        a variable for the script's environment (may be repeated)
+#   --variant    plain, debug or kasan: --debug is short for the second
 #
 # SCRIPT runs as root in the guest, with $O (build/) first in PATH and the images' devices, in order, in $DISKS. Its
 # standard output and error are ours. What it leaves in /results is in $RESULTS afterwards, beside console.log. Our exit
@@ -24,6 +27,7 @@ VARIANT=plain
 JUDGE=
 TIMEOUT=600
 RO_IMAGES=
+ENVIRONMENT=()
 IMAGES=()
 
 STATUS_TIMEOUT=124
@@ -50,6 +54,7 @@ parse_arguments() {
 		--judge) JUDGE=1 ;;
 		--timeout) TIMEOUT=${2:?}; shift ;;
 		--ro-images) RO_IMAGES=1 ;;
+		--env) ENVIRONMENT+=("${2:?}"); shift ;;
 		-*) usage ;;
 		*) break ;;
 		esac
@@ -92,6 +97,18 @@ stop_guest() {
 	[ -z "${GUEST:-}" ] || kill -KILL -- "-$GUEST" 2>/dev/null || true
 }
 
+# write_job KIND DISKS: the job, read by the guest. Shell quoting, so that any path will do.
+write_job() {
+	local variable
+	{
+		declare -p SCRIPT OUT TOP
+		printf 'VEHICLE=%q DISKS=%q RELEASE=%q\n' "$1" "$2" "$RELEASE"
+		for variable in "${ENVIRONMENT[@]}"; do
+			printf 'export %s=%q\n' "${variable%%=*}" "${variable#*=}"
+		done
+	} >"$WORK/job"
+}
+
 # module_tree RELEASE KERNEL_MODULES JUDGE_DIR: prints a directory that serves as /lib/modules/RELEASE in the guest: the
 # kernel's own modules, and ours (or the judge) under updates/, where depmod prefers them.
 module_tree() {
@@ -123,11 +140,10 @@ relay() {
 # verdict STATUS_FILE: exits as the contract says.
 verdict() {
 	local status damage
-	damage=$(grep -anE "$DAMAGE" "$CONSOLE" | head -n 3 || true)
+	damage=$(grep -anE "$DAMAGE" "$CONSOLE" | head -n 1 | cut -d: -f1 || true)
 	if [ -n "$damage" ]; then
 		say "the kernel reported damage:"
-		tail -n +"$(($(cut -d: -f1 <<<"$damage" | head -n 1) - 3 > 1 ? $(cut -d: -f1 <<<"$damage" | head -n 1) - 3 : 1))" \
-			"$CONSOLE" | head -n 80 >&2
+		tail -n "+$((damage > 3 ? damage - 3 : 1))" "$CONSOLE" | head -n 80 >&2
 		exit $STATUS_BROKEN
 	fi
 	if [ -n "${TIMED_OUT:-}" ]; then
@@ -142,8 +158,8 @@ verdict() {
 		exit $STATUS_BROKEN
 	fi
 	if [ "$status" != 0 ]; then
-		say "the script's exit status is $status; the end of the console:"
-		tail -n 25 "$CONSOLE" >&2
+		say "the script's exit status is $status; the console since it began:"
+		sed '1,/ init process$/d' "$CONSOLE" | tail -n 40 >&2
 	fi
 	exit "$status"
 }
