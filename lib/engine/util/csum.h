@@ -50,7 +50,7 @@ struct bce_csum_state {
 	unsigned int	type;
 	u64		reg;
 	union {
-		u8	bytes[256];
+		u8	bytes[384];
 		u64	align;
 	} lib;			/* xxhash or Poly1305 state */
 };

@@ -8,9 +8,10 @@
 #include "engine/format/errors.h"
 
 /*
- * Where a set's messages go. Every line begins with the set's name; repeated
- * errors of one id are rate-limited, and counted all the same. Offline tools
- * install @print to get messages with their error id; the kernel uses printk.
+ * Where a set's messages go: the kernel log, as "bcachefs <set>: <message>".
+ * Repeated errors of one id are rate-limited there, and counted all the same.
+ * Offline tools install @print: it gets every message, without prefix or
+ * newline, with its error id (-1: no finding about the format).
  */
 struct bce_log;
 
