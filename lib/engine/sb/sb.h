@@ -70,16 +70,33 @@ struct sb_info {
 };
 void bce_sb_info(const struct bch_sb *sb, struct sb_info *out);
 
-/* the options kept in flags[], by their names of docs/format/90, section 2 */
+/* the options kept in the superblock, by their names of docs/format/90, section 2 */
+enum sb_option_unit {
+	SB_OPTION_PLAIN,		/* stored as it is: counts, percent, milliseconds */
+	SB_OPTION_BOOL,
+	SB_OPTION_CHOICE,		/* index into @choices */
+	SB_OPTION_SECTORS,		/* stored in sectors, meant in bytes */
+	SB_OPTION_LOG2_SECTORS,		/* stored as log2 of sectors, meant in bytes */
+	SB_OPTION_COMPRESSION,		/* algorithm | level << 4 */
+	SB_OPTION_TARGET,		/* docs/format/85-policies.md, 1.2 */
+};
+
+#define SB_OPTION_WORD_BLOCK_SIZE	0xff	/* not in flags[]: the header's block_size */
+
 struct sb_option_desc {
 	const char		*name;
 	u8			word, lo, hi;		/* flags[word] bits [lo, hi) */
 	s8			hi_word, hi_lo, hi_hi;	/* upper part elsewhere, or -1 */
 	u8			unit;			/* enum sb_option_unit */
+	bool			pow2;
 	const char *const	*choices;		/* NULL-terminated, or NULL */
+	u64			min, max;		/* in user units, both allowed */
+	u64			if_zero;		/* what a stored 0 means; 0: 0 */
+	u64			before_1_10;		/* the same up to version 1.9; 0: 0 */
 };
 extern const struct sb_option_desc bce_sb_options[];
 extern const unsigned int bce_sb_nr_options;
+const struct sb_option_desc *bce_sb_option_by_name(const char *name);	/* NULL: none */
 /* value in user units (bytes, counts, choice index) */
 u64 bce_sb_option_get(const struct bch_sb *sb, const struct sb_option_desc *desc);
 void bce_sb_option_text(struct text_buf *out, const struct bch_sb *sb,

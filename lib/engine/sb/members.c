@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The member table: which device stands in which slot of the set.
+ *
+ * Devices come and go while readers are active: a device-mapper table is
+ * reloaded with another list, or wiped under a mounted file system. So every
+ * I/O is bracketed by bce_member_get_io() and bce_member_put_io(), and whoever
+ * empties a slot waits until the last bracket of the old occupant is closed.
+ *
+ *   table->slot[idx].dev ----> struct attached { member_dev; io_refs; drained }
+ *   table->slot[idx].stats     stays when the device is replaced
+ *
+ * Lookup takes no lock: the pointer is read under RCU and a reference is taken
+ * unless the count has already dropped to zero. io_refs starts at one, the
+ * table's own reference. Taking a device out of its slot drops that one and
+ * waits for @drained, which the last put completes. The memory is freed after
+ * a grace period, since a lookup may still be looking at the dead counter.
+ *
+ * table->lock (a mutex) orders attach and detach against each other; it is
+ * never held while waiting for I/O, so a stuck device does not keep others
+ * from being attached.
+ *
+ * Statistics are per slot, not per device, so that a reload does not forget
+ * them; another device (by uuid) in the same slot starts from zero. The latency
+ * is an exponentially weighted mean, one eighth per sample: some tens of reads
+ * after a device changed its speed the mean has followed. Two updates at the
+ * same moment may lose one of them, which a mean can bear.
+ */
+#include "engine/sb/members.h"
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/errno.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "engine/format/ids.h"
+
+/* weight of one latency sample: 1 / 2^3 */
+#define LATENCY_SHIFT	3
+
+struct slot_stats {
+	atomic64_t	reads;
+	atomic64_t	read_sectors;
+	atomic64_t	io_errors;
+	atomic64_t	csum_errors;
+	u64		latency_ns;	/* racy by design; READ_ONCE, WRITE_ONCE */
+	u8		uuid[16];	/* whom these numbers belong to; under table->lock */
+};
+
+struct attached {
+	struct member_dev	m;
+	struct slot_stats	*stats;
+	void			*owner;
+	refcount_t		io_refs;
+	struct completion	drained;
+	struct rcu_head		rcu;
+};
+
+struct member_slot {
+	struct attached __rcu	*dev;	/* written under table->lock, read under RCU */
+	struct slot_stats	stats;
+};
+
+struct member_table {
+	struct mutex		lock;
+	struct member_slot	slot[BCH_MEMBERS_MAX];
+};
+
+struct member_table *bce_members_alloc(void)
+{
+	struct member_table *t = kzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (t)
+		mutex_init(&t->lock);
+	return t;
+}
+
+/* Caller holds @t->lock. */
+static struct attached *slot_dev(struct member_table *t, unsigned int idx)
+{
+	struct member_slot *slot = &t->slot[idx];
+
+	return rcu_dereference_protected(slot->dev, lockdep_is_held(&t->lock));
+}
+
+/* The slot no longer shows @a: wait for its I/O, then free it. May sleep. */
+static void attached_retire(struct attached *a)
+{
+	if (!refcount_dec_and_test(&a->io_refs))
+		wait_for_completion(&a->drained);
+	kfree_rcu(a, rcu);
+}
+
+static void slot_stats_claim(struct slot_stats *stats, const u8 uuid[16])
+{
+	if (!memcmp(stats->uuid, uuid, sizeof(stats->uuid)))
+		return;
+	atomic64_set(&stats->reads, 0);
+	atomic64_set(&stats->read_sectors, 0);
+	atomic64_set(&stats->io_errors, 0);
+	atomic64_set(&stats->csum_errors, 0);
+	WRITE_ONCE(stats->latency_ns, 0);
+	memcpy(stats->uuid, uuid, sizeof(stats->uuid));
+}
+
+int bce_member_attach(struct member_table *t, unsigned int idx, struct block_device *bdev,
+		      const struct member_info *info, const char *name, void *owner)
+{
+	struct attached *a, *old;
+
+	if (idx >= BCH_MEMBERS_MAX || !info->exists)
+		return -EINVAL;
+	a = kzalloc(sizeof(*a), GFP_KERNEL);
+	if (!a)
+		return -ENOMEM;
+
+	a->m.bdev = bdev;
+	a->m.idx = idx;
+	a->m.info = *info;
+	strscpy(a->m.name, name, sizeof(a->m.name));
+	a->stats = &t->slot[idx].stats;
+	a->owner = owner;
+	refcount_set(&a->io_refs, 1);
+	init_completion(&a->drained);
+
+	mutex_lock(&t->lock);
+	slot_stats_claim(a->stats, info->uuid);
+	old = slot_dev(t, idx);
+	/* publishes the whole of *a; pairs with rcu_dereference() in bce_member_get_io() */
+	rcu_assign_pointer(t->slot[idx].dev, a);
+	mutex_unlock(&t->lock);
+
+	if (old)
+		attached_retire(old);
+	return 0;
+}
+
+/* Empty the slot if it is @owner's, or whoever's when @any. */
+static void slot_detach(struct member_table *t, unsigned int idx, void *owner, bool any)
+{
+	struct attached *a;
+
+	mutex_lock(&t->lock);
+	a = slot_dev(t, idx);
+	if (a && (any || a->owner == owner))
+		RCU_INIT_POINTER(t->slot[idx].dev, NULL);
+	else
+		a = NULL;
+	mutex_unlock(&t->lock);
+
+	if (a)
+		attached_retire(a);
+}
+
+void bce_members_detach(struct member_table *t, void *owner)
+{
+	unsigned int idx;
+
+	for (idx = 0; idx < BCH_MEMBERS_MAX; idx++)
+		slot_detach(t, idx, owner, false);
+}
+
+void bce_members_free(struct member_table *t)
+{
+	unsigned int idx;
+
+	if (!t)
+		return;
+	for (idx = 0; idx < BCH_MEMBERS_MAX; idx++)
+		slot_detach(t, idx, NULL, true);
+	mutex_destroy(&t->lock);
+	kfree(t);
+}
+
+struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx)
+{
+	struct attached *a;
+
+	if (idx >= BCH_MEMBERS_MAX)
+		return NULL;
+	rcu_read_lock();
+	a = rcu_dereference(t->slot[idx].dev);
+	if (a && !refcount_inc_not_zero(&a->io_refs))
+		a = NULL;
+	rcu_read_unlock();
+	return a ? &a->m : NULL;
+}
+
+static struct attached *to_attached(struct member_dev *m)
+{
+	return container_of(m, struct attached, m);
+}
+
+void bce_member_put_io(struct member_dev *m)
+{
+	struct attached *a = to_attached(m);
+
+	/*
+	 * Only one who retires the device drops the table's reference, and then it
+	 * waits for us if we are last. complete() may be followed at once by the
+	 * grace period that frees @a; being under RCU holds that off.
+	 */
+	rcu_read_lock();
+	if (refcount_dec_and_test(&a->io_refs))
+		complete(&a->drained);
+	rcu_read_unlock();
+}
+
+u64 bce_members_present(struct member_table *t)
+{
+	unsigned int idx;
+	u64 present = 0;
+
+	rcu_read_lock();
+	for (idx = 0; idx < BCH_MEMBERS_MAX; idx++)
+		if (rcu_access_pointer(t->slot[idx].dev))
+			present |= 1ULL << idx;
+	rcu_read_unlock();
+	return present;
+}
+
+void bce_member_io_done(struct member_dev *m, u64 ns, bool error)
+{
+	struct slot_stats *stats = to_attached(m)->stats;
+	u64 mean;
+
+	if (error) {
+		atomic64_inc(&stats->io_errors);
+		return;		/* how long a failure took says nothing about reads */
+	}
+	mean = READ_ONCE(stats->latency_ns);
+	mean = mean ? mean - (mean >> LATENCY_SHIFT) + (ns >> LATENCY_SHIFT) : ns;
+	WRITE_ONCE(stats->latency_ns, mean);
+}
+
+u64 bce_member_latency_ns(struct member_table *t, unsigned int idx)
+{
+	return idx < BCH_MEMBERS_MAX ? READ_ONCE(t->slot[idx].stats.latency_ns) : 0;
+}
+
+void bce_member_count_read(struct member_dev *m, u32 sectors)
+{
+	struct slot_stats *stats = to_attached(m)->stats;
+
+	atomic64_inc(&stats->reads);
+	atomic64_add(sectors, &stats->read_sectors);
+}
+
+void bce_member_count_csum_error(struct member_dev *m)
+{
+	atomic64_inc(&to_attached(m)->stats->csum_errors);
+}
+
+void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out)
+{
+	struct slot_stats *stats;
+
+	memset(out, 0, sizeof(*out));
+	if (idx >= BCH_MEMBERS_MAX)
+		return;
+	stats = &t->slot[idx].stats;
+	out->reads = atomic64_read(&stats->reads);
+	out->read_sectors = atomic64_read(&stats->read_sectors);
+	out->io_errors = atomic64_read(&stats->io_errors);
+	out->csum_errors = atomic64_read(&stats->csum_errors);
+	out->latency_ns = READ_ONCE(stats->latency_ns);
+}
