@@ -159,7 +159,7 @@ verdict() {
 	fi
 	if [ "$status" != 0 ]; then
 		say "the script's exit status is $status; the console since it began:"
-		sed '1,/ init process$/d' "$CONSOLE" | tail -n 40 >&2
+		sed '1,/ as init process/d' "$CONSOLE" | tail -n 40 >&2
 	fi
 	exit "$status"
 }
