@@ -27,7 +27,8 @@ enum btree_iter_flags {
 /*
  * An iterator lives on the stack, between init and exit. It holds read locks
  * on the nodes of its path from the first peek until bce_btree_iter_unlock()
- * or exit; keys it returned are valid as long.
+ * or exit; keys it returned are valid as long, and until the iterator moves.
+ * Move it by the functions below only; fields from @search on are private.
  */
 struct btree_iter {
 	struct btrees			*btrees;
@@ -37,11 +38,16 @@ struct btree_iter {
 	unsigned int			flags;
 	const struct snapshot_view	*view;
 	struct bkey			k;		/* what peek returned */
+	struct bpos			search;		/* full position the next key is at or after */
 	struct {
-		struct btree_node	*node;
+		struct btree_node	*node;		/* read-locked */
 		u32			pos;
 	}				path[BTREE_MAX_DEPTH];
-	u32				view_skip;	/* private to iter.c */
+	struct btree_node		*unlocked;	/* last leaf, after unlock */
+	u32				unlocked_seq;	/* its lock's sequence then */
+	bool				placed;		/* path[level].pos is where @search is */
+	bool				at_end;
+	u64				ptr_value[9];	/* of an interior key */
 };
 
 /**
@@ -66,7 +72,7 @@ void bce_btree_iter_exit(struct btree_iter *iter);
  * NULL at the end of the btree; ERR_PTR: -EIO unreadable node (logged), -ENOMEM.
  */
 const struct bkey *bce_btree_iter_peek(struct btree_iter *iter);
-/* move past what peek returned, then peek */
+/* move past what peek returned (the first key, if it has not been called), then peek */
 const struct bkey *bce_btree_iter_next(struct btree_iter *iter);
 void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos);
 /* drop locks, keep the position; the last key is no longer valid */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_BTREE_BTREES_INTERNAL_H
+#define ENGINE_BTREE_BTREES_INTERNAL_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+
+#include "engine/btree/btrees.h"
+#include "engine/btree/cache.h"
+#include "engine/btree/iter.h"
+#include "engine/btree/node.h"
+#include "engine/btree/node_buffer.h"
+
+struct workqueue_struct;
+
+/**
+ * struct btrees - roots and nodes of one set
+ * @config:      as given at open
+ * @cache:       all nodes in memory, roots included
+ * @buffers:     for reading
+ * @roots_lock:  one root is loaded at a time
+ * @roots:       pinned nodes; set once under @roots_lock, read without
+ * @prefetch_wq: reads ahead
+ * @prefetching: reads queued or running there
+ */
+struct btrees {
+	struct btrees_config	config;
+	struct node_cache	cache;
+	struct node_buffers	buffers;
+	struct mutex		roots_lock;
+	struct btree_node	*roots[BTREE_ID_MAX];
+	struct workqueue_struct	*prefetch_wq;
+	atomic_t		prefetching;
+	atomic64_t		reads;
+	atomic64_t		read_errors;
+};
+
+/* ---- root.c ---- */
+
+/**
+ * bce_root_lock() - the root of a btree, read-locked; loaded at first use
+ * An absent btree has an empty leaf for its root.
+ * Context: may sleep. Return: node, or ERR_PTR(-EIO, -ENOMEM, -EINVAL no such btree).
+ */
+struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id);
+
+/* the pointer key to the root that is on disk; false: there is none */
+bool bce_root_disk_ptr(const struct btrees *b, unsigned int btree_id, struct bkey *k);
+
+/* ---- node_read.c ---- */
+
+/**
+ * bce_node_read() - fill a node from disk and journal
+ * @n:   write-locked, @n->id set
+ * @ptr: pointer key
+ * @min: lower bound by the neighbours, for legacy pointers, which do not tell
+ *
+ * Context: may sleep. Return: 0, -EIO no good replica (logged), -ENOKEY, -ENOMEM.
+ */
+int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr,
+		  struct bpos min);
+/* the same for a node that is not on disk: @run, at most one key, and the journal */
+int bce_node_make(struct btrees *b, struct btree_node *n, const struct keyset_input *run);
+
+/* ---- child.c ---- */
+
+/**
+ * bce_node_child_lock() - the child under which a position lies
+ * @parent: read-locked interior node that covers @search
+ * @pos:    out: place of the pointer in the parent's keys; may be NULL
+ *
+ * Context: may sleep.
+ * Return: child, read-locked, covers @search; ERR_PTR(-EIO) unreadable, or a hole between
+ *         children (logged); -ENOMEM.
+ */
+struct btree_node *bce_node_child_lock(struct btrees *b, struct btree_node *parent,
+				       struct bpos search, u32 *pos);
+/* the child of the pointer at @pos, wherever it lies: for walking all nodes */
+struct btree_node *bce_node_child_lock_at(struct btrees *b, struct btree_node *parent, u32 pos);
+/* is the child of the pointer at @pos in memory? */
+bool bce_node_child_cached(struct btrees *b, struct btree_node *parent, u32 pos);
+/* lower bound of the child at @pos as its left neighbour has it */
+struct bpos bce_node_child_min(const struct btree_node *parent, u32 pos);
+
+/* room for an interior key's value */
+struct ptr_buf {
+	u64	v[5 + BTREE_PTRS_MAX];
+};
+/* interior key at @pos with its value copied, the place kept for hints zeroed */
+void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struct ptr_buf *buf);
+
+/* log holes and overlaps between an interior node's children and zero its hints */
+void bce_node_check_children(struct btrees *b, struct btree_node *n);
+
+/* ---- prefetch.c ---- */
+
+int bce_prefetch_init(struct btrees *b);
+void bce_prefetch_exit(struct btrees *b);
+/* start reading the children right of @pos that are not in memory; @parent read-locked */
+void bce_prefetch_siblings(struct btrees *b, struct btree_node *parent, u32 pos);
+
+#endif

@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Iterators and look-ups.
+ *
+ * An iterator is a position, and a path of read-locked nodes from the root down to the node the
+ * position is in (level 0, or a higher one if pointers are wanted: what is said of leaves here holds
+ * for the nodes of that level).
+ *
+ *        path[2]  root            [ . . | . . ]
+ *        path[1]                       [ . | . . . ]
+ *        path[0]  leaf, pos                [ k k k K k k ]
+ *                                                  ^ first key >= search
+ *
+ * @search is a full position and says all: the next key is the first one at or after it. Everything
+ * else is there to find that key quickly. While @placed is set, path[level].pos is the place of
+ * @search in the leaf. Moving on within a leaf adds the length of a key to it. At the end of a leaf
+ * @search becomes the position after the leaf's range, and the path is climbed only as far as that
+ * is outside of a node, so a step to a sibling goes over the parent alone.
+ *
+ * A position of extents means something else than an exact one: keys stand where extents END, and
+ * the first extent wanted is the one that ends after the position; so @search starts one higher.
+ * After the first key full positions are used there too.
+ *
+ * A view picks, at each logical position, the first key whose snapshot is the view's or an
+ * ancestor; keys of a position are sorted by snapshot id, and ancestors have higher ids, so the
+ * first that matches is the nearest. Keys below the view's id cannot match. Having picked, or met
+ * a whiteout, it goes on behind all keys of the position.
+ *
+ * After bce_btree_iter_unlock() the leaf is locked again by its sequence number if nobody changed
+ * it; otherwise the path is taken anew. Node memory stays until the btrees are closed, so the
+ * leaf's lock may be tried at any time.
+ *
+ * Termination does not rest on what is on disk: levels fall on the way down, a child covers the
+ * position it was looked up for or is an error (child.c), and after a leaf @search lies behind its
+ * range, so it only ever grows.
+ *
+ * Source: docs/format/50-btree.md, section 1; 60-filesystem-keys.md, section 19.
+ */
+#include "engine/btree/iter.h"
+
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "engine/btree/btrees_internal.h"
+#include "engine/format/ids.h"
+#include "engine/key/validate.h"
+
+/* versions of one position passed over one by one, before searching */
+#define STEPS_BEFORE_SEARCH	8
+
+/* ---- positions ---- */
+
+/* extents: the first key that ends after @p */
+static struct bpos search_from(unsigned int btree_id, unsigned int level, struct bpos p,
+			       const struct snapshot_view *view, bool *at_end)
+{
+	bool all = !bpos_cmp(p, POS_MIN);
+
+	*at_end = false;
+	if (level)
+		return p;
+	if (bce_btree_has_extents(btree_id) && !all) {
+		p = bpos_successor(SPOS(p.inode, p.offset, U32_MAX));
+		*at_end = !bpos_cmp(p, POS_MIN);
+	}
+	if (view)
+		p.snapshot = view->id;
+	return p;
+}
+
+/* ---- the path ---- */
+
+static struct btree_node *leaf_of(const struct btree_iter *iter)
+{
+	return iter->path[iter->level].node;
+}
+
+static void path_unlock(struct btree_iter *iter)
+{
+	unsigned int level;
+
+	for (level = 0; level < BTREE_MAX_DEPTH; level++) {
+		if (iter->path[level].node)
+			node_unlock_read(iter->path[level].node);
+		iter->path[level].node = NULL;
+	}
+	iter->placed = false;
+}
+
+static int path_error(struct btree_iter *iter, int error)
+{
+	path_unlock(iter);
+	return error;
+}
+
+/* Lowest locked level whose node covers the position; those below are unlocked. -1: none. */
+static int path_climb(struct btree_iter *iter)
+{
+	int level;
+
+	for (level = iter->level; level < BTREE_MAX_DEPTH; level++) {
+		struct btree_node *n = iter->path[level].node;
+
+		if (!n)
+			continue;
+		if (node_covers(n, iter->search))
+			return level;
+		node_unlock_read(n);
+		iter->path[level].node = NULL;
+	}
+	return -1;
+}
+
+/* The root into the path. -ENOENT: the btree is not as high as the iterator. */
+static int path_root(struct btree_iter *iter)
+{
+	struct btree_node *root = bce_root_lock(iter->btrees, iter->btree_id);
+	int level;
+
+	if (IS_ERR(root))
+		return PTR_ERR(root);
+	level = root->id.level;
+	if (level < (int)iter->level) {
+		node_unlock_read(root);
+		return -ENOENT;
+	}
+	iter->path[level].node = root;
+	return level;
+}
+
+/* Lock the leaf that covers @search. */
+static int path_descend(struct btree_iter *iter)
+{
+	int level = path_climb(iter);
+	struct btree_node *child;
+	u32 pos;
+
+	if (level < 0)
+		level = path_root(iter);
+	if (level < 0)
+		return path_error(iter, level);
+
+	for (; level > (int)iter->level; level--) {
+		child = bce_node_child_lock(iter->btrees, iter->path[level].node, iter->search,
+					    &pos);
+		if (IS_ERR(child))
+			return path_error(iter, PTR_ERR(child));
+		iter->path[level].pos = pos;
+		iter->path[level - 1].node = child;
+		if ((iter->flags & BTREE_ITER_PREFETCH) && level - 1 == (int)iter->level)
+			bce_prefetch_siblings(iter->btrees, iter->path[level].node, pos);
+	}
+	return 0;
+}
+
+/* Take up the leaf again that unlock let go; false: it has changed. */
+static bool path_relock(struct btree_iter *iter)
+{
+	struct btree_node *n = iter->unlocked;
+
+	iter->unlocked = NULL;
+	if (!n || !bce_six_relock(&n->lock, BCE_SIX_READ, iter->unlocked_seq))
+		return false;
+	iter->path[iter->level].node = n;
+	return true;
+}
+
+/* Make path[level].pos the place of @search. */
+static int path_place(struct btree_iter *iter)
+{
+	struct btree_node *leaf;
+	int ret;
+
+	if (iter->unlocked)
+		path_relock(iter);
+	leaf = leaf_of(iter);
+	if (!leaf || !node_covers(leaf, iter->search)) {
+		ret = path_descend(iter);
+		if (ret)
+			return ret;
+		leaf = leaf_of(iter);
+	}
+	iter->path[iter->level].pos = bce_keyset_lower_bound(&leaf->set, iter->search);
+	iter->placed = true;
+	return 0;
+}
+
+/* ---- keys ---- */
+
+/* Behind the leaf's range; at the end of the btree there is nothing behind. */
+static void leave_leaf(struct btree_iter *iter)
+{
+	const struct btree_node *leaf = leaf_of(iter);
+
+	iter->search = bpos_successor(leaf->id.max);
+	iter->at_end = !bpos_cmp(leaf->id.max, SPOS_MAX);
+	iter->placed = false;
+}
+
+/* A key of an interior node: hints in its value are nobody's business. */
+static void copy_ptr_key(struct btree_iter *iter, const struct btree_node *n, u32 pos)
+{
+	BUILD_BUG_ON(sizeof(iter->ptr_value) != sizeof(struct ptr_buf));
+	bce_node_ptr_key(n, pos, &iter->k, (struct ptr_buf *)iter->ptr_value);
+}
+
+/* The first key at or after @search, whatever its snapshot, into iter->k. -ENOENT: none. */
+static int raw_peek(struct btree_iter *iter)
+{
+	const struct btree_node *leaf;
+	u32 pos;
+	int ret;
+
+	for (;;) {
+		if (iter->at_end)
+			return -ENOENT;
+		if (!iter->placed) {
+			ret = path_place(iter);
+			if (ret)
+				return ret;
+		}
+		leaf = leaf_of(iter);
+		pos = iter->path[iter->level].pos;
+		if (likely(pos < leaf->set.nr_u64s))
+			break;
+		leave_leaf(iter);
+	}
+
+	if (likely(!iter->level))
+		bce_key_unpack(&leaf->set.format, keyset_at(&leaf->set, pos), &iter->k);
+	else
+		copy_ptr_key(iter, leaf, pos);
+	iter->search = iter->k.p;
+	return 0;
+}
+
+/* Past iter->k, which raw_peek() has just found. */
+static void raw_advance(struct btree_iter *iter)
+{
+	iter->search = bpos_successor(iter->k.p);
+	iter->at_end = !bpos_cmp(iter->k.p, SPOS_MAX);
+	if (iter->placed)
+		iter->path[iter->level].pos = keyset_next(&leaf_of(iter)->set,
+							  iter->path[iter->level].pos);
+}
+
+/* Past all keys at the logical position of iter->k. */
+static void skip_position(struct btree_iter *iter)
+{
+	struct bpos end = SPOS(iter->k.p.inode, iter->k.p.offset, U32_MAX);
+	unsigned int i;
+
+	iter->search = bpos_successor(end);
+	iter->at_end = !bpos_cmp(end, SPOS_MAX);
+	for (i = 0; iter->placed; i++) {
+		const struct keyset *set = &leaf_of(iter)->set;
+		u32 *pos = &iter->path[iter->level].pos;
+
+		if (i)
+			if (*pos >= set->nr_u64s ||
+			    bpos_cmp(bce_key_unpack_pos(&set->format, keyset_at(set, *pos)),
+				     end) > 0)
+				break;
+		if (i < STEPS_BEFORE_SEARCH)
+			*pos = keyset_next(set, *pos);
+		else
+			iter->placed = false;
+	}
+}
+
+static bool view_sees(const struct snapshot_view *view, u32 snapshot)
+{
+	if (snapshot <= view->id)
+		return snapshot == view->id;
+	return view->is_ancestor(view->ctx, view->id, snapshot);
+}
+
+/* Return: 0, -ENOENT at the end, or an error. */
+static int view_peek(struct btree_iter *iter)
+{
+	const struct snapshot_view *view = iter->view;
+	int ret;
+
+	for (;;) {
+		ret = raw_peek(iter);
+		if (ret || !view)
+			return ret;
+		if (!view_sees(view, iter->k.p.snapshot))
+			raw_advance(iter);
+		else if (iter->k.type == KEY_TYPE_whiteout &&
+			 !(iter->flags & BTREE_ITER_WHITEOUTS))
+			skip_position(iter);
+		else
+			return 0;
+	}
+}
+
+/* ---- for others ---- */
+
+void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int btree_id,
+			 unsigned int level, struct bpos pos, unsigned int flags,
+			 const struct snapshot_view *view)
+{
+	unsigned int i;
+
+	iter->btrees = b;
+	iter->btree_id = btree_id;
+	iter->level = min_t(unsigned int, level, BTREE_MAX_DEPTH - 1);
+	iter->flags = flags;
+	iter->view = !level && bce_btree_has_snapshots(btree_id) ? view : NULL;
+	for (i = 0; i < BTREE_MAX_DEPTH; i++)
+		iter->path[i].node = NULL;
+	iter->unlocked = NULL;
+	bce_btree_iter_set_pos(iter, pos);
+	if (level >= BTREE_MAX_DEPTH || btree_id >= BTREE_ID_MAX)
+		iter->at_end = true;
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_init);
+
+void bce_btree_iter_exit(struct btree_iter *iter)
+{
+	path_unlock(iter);
+	iter->unlocked = NULL;
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_exit);
+
+const struct bkey *bce_btree_iter_peek(struct btree_iter *iter)
+{
+	int ret = view_peek(iter);
+
+	if (likely(!ret))
+		return &iter->k;
+	return ret == -ENOENT ? NULL : ERR_PTR(ret);
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_peek);
+
+const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
+{
+	int ret = 0;
+
+	/* peek again if it was not called, or has been unlocked: that key is the one to pass */
+	if (!iter->placed)
+		ret = view_peek(iter);
+	if (unlikely(ret))
+		return ret == -ENOENT ? NULL : ERR_PTR(ret);
+
+	if (iter->view)
+		skip_position(iter);
+	else
+		raw_advance(iter);
+	iter->pos = bce_btree_has_extents(iter->btree_id) && !iter->level ?
+		iter->k.p : iter->search;
+	return bce_btree_iter_peek(iter);
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_next);
+
+void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos)
+{
+	iter->pos = pos;
+	iter->search = search_from(iter->btree_id, iter->level, pos, iter->view, &iter->at_end);
+	iter->placed = false;
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_set_pos);
+
+void bce_btree_iter_unlock(struct btree_iter *iter)
+{
+	struct btree_node *leaf = leaf_of(iter);
+
+	if (leaf) {
+		iter->unlocked = leaf;
+		iter->unlocked_seq = bce_six_seq(&leaf->lock);
+	}
+	path_unlock(iter);
+}
+EXPORT_SYMBOL_GPL(bce_btree_iter_unlock);
+
+/* ---- one key ---- */
+
+/* The leaf that covers @p, read-locked; on the way down two nodes are locked at most. */
+static struct btree_node *leaf_lock(struct btrees *b, unsigned int btree_id, struct bpos p)
+{
+	struct btree_node *n = bce_root_lock(b, btree_id), *child;
+
+	while (!IS_ERR(n) && n->id.level) {
+		child = bce_node_child_lock(b, n, p, NULL);
+		node_unlock_read(n);
+		n = child;
+	}
+	return n;
+}
+
+static void copy_key(struct bkey *k, struct bkey_buf *buf)
+{
+	memcpy(buf->v, k->v, bkey_val_bytes(k));
+	k->v = buf->v;
+}
+
+/*
+ * Within one leaf: 0 found, -ENOENT not there, -EAGAIN the versions of the position go on in the
+ * next leaf.
+ */
+static int leaf_lookup(const struct btree_node *leaf, struct bpos search,
+		       const struct snapshot_view *view, struct bkey *k)
+{
+	const struct keyset *set = &leaf->set;
+	u32 pos = bce_keyset_lower_bound(set, search);
+
+	for (; pos < set->nr_u64s; pos = keyset_next(set, pos)) {
+		bce_key_unpack(&set->format, keyset_at(set, pos), k);
+		if (!view)
+			return bpos_cmp(k->p, search) ? -ENOENT : 0;
+		if (bpos_cmp_logical(k->p, search))
+			return -ENOENT;
+		if (view_sees(view, k->p.snapshot))
+			return k->type == KEY_TYPE_whiteout ? -ENOENT : 0;
+	}
+	if (view && !bpos_cmp_logical(leaf->id.max, search) && leaf->id.max.snapshot != U32_MAX)
+		return -EAGAIN;
+	return -ENOENT;
+}
+
+/* The same over several leaves, into iter->k. */
+static int iter_lookup(struct btree_iter *iter, struct bpos search,
+		       const struct snapshot_view *view)
+{
+	int ret;
+
+	for (; !(ret = raw_peek(iter)); raw_advance(iter)) {
+		if (bpos_cmp_logical(iter->k.p, search))
+			return -ENOENT;
+		if (view_sees(view, iter->k.p.snapshot))
+			return iter->k.type == KEY_TYPE_whiteout ? -ENOENT : 0;
+	}
+	return ret;
+}
+
+static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos search,
+			 const struct snapshot_view *view, struct bkey *k, struct bkey_buf *buf)
+{
+	struct btree_iter iter;
+	int ret;
+
+	bce_btree_iter_init(&iter, b, btree_id, 0, search, 0, NULL);
+	iter.search = search;		/* exactly, in extent btrees too */
+	iter.at_end = false;
+	ret = iter_lookup(&iter, search, view);
+	if (!ret) {
+		*k = iter.k;
+		copy_key(k, buf);
+	}
+	bce_btree_iter_exit(&iter);
+	return ret;
+}
+
+int bce_btree_lookup(struct btrees *b, unsigned int btree_id, struct bpos pos,
+		     const struct snapshot_view *view, struct bkey *k, struct bkey_buf *buf)
+{
+	struct btree_node *leaf;
+	int ret;
+
+	if (!bce_btree_has_snapshots(btree_id))
+		view = NULL;
+	if (view)
+		pos.snapshot = view->id;
+	leaf = leaf_lock(b, btree_id, pos);
+	if (IS_ERR(leaf))
+		return PTR_ERR(leaf) == -EINVAL ? -ENOENT : PTR_ERR(leaf);
+	ret = leaf_lookup(leaf, pos, view, k);
+	if (!ret)
+		copy_key(k, buf);
+	node_unlock_read(leaf);
+	return unlikely(ret == -EAGAIN) ? lookup_across(b, btree_id, pos, view, k, buf) : ret;
+}
+EXPORT_SYMBOL_GPL(bce_btree_lookup);
