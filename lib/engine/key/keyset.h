@@ -13,6 +13,8 @@
  * Position of a key in the set: its offset in u64s from the first key;
  * @nr_u64s is one past the end.
  */
+struct keyset_index;
+
 struct keyset {
 	struct key_format	format;
 	struct disk_key		*keys;		/* kvmalloc'ed, nr_u64s * 8 bytes */
@@ -42,9 +44,19 @@ struct keyset_input {
  */
 int bce_keyset_merge(struct keyset *out, const struct key_format *format,
 		     const struct keyset_input *runs, unsigned int nr_runs);
+
+/**
+ * bce_keyset_best_format() - the format that packs all keys of all runs
+ *
+ * A set merged with it holds no unpacked key: it is searched fastest, and smallest
+ * unless a few keys need much more room than the others. It costs a pass over the keys and re-packing of each. No deleted key
+ * is looked at. Return: the format; key_format_position_only when there is no key.
+ */
+struct key_format bce_keyset_best_format(const struct keyset_input *runs, unsigned int nr_runs);
+
 void bce_keyset_exit(struct keyset *set);
 
-/* bytes of memory the set holds, index included */
+/* bytes of memory the set holds, index included; 0 when it is empty */
 size_t bce_keyset_bytes(const struct keyset *set);
 
 /* offset of the first key whose position is >= @p; nr_u64s if none */
