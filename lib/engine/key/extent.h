@@ -80,7 +80,9 @@ bool bce_key_is_btree_ptr(unsigned int type);
  * targets (only used for the implicit crc of btree_ptr keys).
  */
 void bce_extent_walk_init(struct extent_walk *w, const struct bkey *k, u32 btree_node_sectors);
-/* next raw entry; false at the end or at an invalid one (w->bad) */
+/* one entry at @p, if the @room_u64s words there hold a whole and valid one */
+bool bce_extent_entry_decode(const __le64 *p, unsigned int room_u64s, struct extent_entry *e);
+/* next raw entry; false at the end or at an invalid one (w->bad); @crc and @stripe stay */
 bool bce_extent_next_entry(struct extent_walk *w, struct extent_entry *e);
 /* next pointer with its crc and stripe; false at the end */
 bool bce_extent_next_ptr(struct extent_walk *w, struct extent_ptr_decoded *p);

@@ -6,9 +6,10 @@
 #include "engine/key/bkey.h"
 #include "engine/util/text.h"
 
-/* geometry of members that pointer rules ask for; index = member */
+/* what pointer rules and texts ask about members; index = member */
 struct key_rules_dev {
-	bool	exists;
+	bool	exists;			/* in the member table, present or not */
+	u8	durability;		/* for texts */
 	u16	bucket_sectors;
 	u32	first_bucket;
 	u64	nbuckets;
@@ -21,6 +22,14 @@ struct key_rules {
 	u32				block_sectors;
 	u32				encoded_extent_max_sectors;
 	bool				encrypted;	/* a cipher is known */
+
+	/*
+	 * For texts, each may be NULL: the present generation of a bucket, -1 if not
+	 * known, to mark stale pointers; the name of a target.
+	 */
+	int (*bucket_gen)(void *ctx, unsigned int dev, u64 bucket);
+	void (*target_text)(void *ctx, struct text_buf *out, u16 target);
+	void				*text_ctx;
 };
 
 enum key_rules_context {
@@ -31,8 +40,12 @@ enum key_rules_context {
 
 /**
  * bce_key_validate() - all rules of one key
- * @level: level of the node it lies in
- * @err:   what is wrong, in words, appended
+ * @k:        the key
+ * @btree_id: btree it lies in, or is to lie in
+ * @level:    level of the node it lies in
+ * @rules:    what the rules depend on; NULL skips those that depend on something
+ * @context:  where the key comes from
+ * @err:      what is wrong, in words, appended; may be NULL
  *
  * Return: 0, or the enum bce_error id + 1 (so that id 0 is distinguishable).
  * Source: docs/format/55-key-types.md, sections 3, 4.
@@ -45,5 +58,7 @@ int bce_key_validate(const struct bkey *k, unsigned int btree_id, unsigned int l
 bool bce_btree_has_extents(unsigned int btree_id);
 bool bce_btree_has_snapshots(unsigned int btree_id);
 bool bce_btree_has_snapshot_field(unsigned int btree_id);
+/* may a leaf of this btree hold keys of this type? unknown btrees hold anything */
+bool bce_btree_allows_key_type(unsigned int btree_id, unsigned int type);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef ENGINE_UTIL_CSUM_H
 #define ENGINE_UTIL_CSUM_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 /*
@@ -49,10 +50,9 @@ int bce_csum(unsigned int type, const struct bce_cipher *cipher, struct bce_nonc
 struct bce_csum_state {
 	unsigned int	type;
 	u64		reg;
-	union {
+	struct {
 		u8	bytes[384];
-		u64	align;
-	} lib;			/* xxhash or Poly1305 state */
+	} lib __aligned(16);	/* xxhash or Poly1305 state */
 };
 int bce_csum_begin(struct bce_csum_state *s, unsigned int type, const struct bce_cipher *cipher,
 		   struct bce_nonce nonce);

@@ -80,6 +80,29 @@ void bce_text_putc(struct text_buf *out, char c)
 	bce_text_write(out, &c, 1);
 }
 
+void bce_text_vprintf(struct text_buf *out, const char *fmt, va_list args)
+{
+	va_list again;
+	int len;
+
+	if (!text_reserve(out, 0))
+		return;
+	va_copy(again, args);
+	len = vsnprintf(out->buf + out->len, out->size - out->len, fmt, args);
+	if (len < 0) {
+		out->failed = true;
+		len = 0;
+	} else if (len >= out->size - out->len) {
+		if (text_reserve(out, len))
+			vsnprintf(out->buf + out->len, out->size - out->len, fmt, again);
+		else
+			len = 0;
+	}
+	va_end(again);
+	out->len += len;
+	out->buf[out->len] = '\0';
+}
+
 /**
  * bce_text_printf() - append formatted text
  * @out: the buffer
@@ -90,27 +113,8 @@ void bce_text_putc(struct text_buf *out, char c)
 void bce_text_printf(struct text_buf *out, const char *fmt, ...)
 {
 	va_list args;
-	int len;
 
-	if (!text_reserve(out, 0))
-		return;
 	va_start(args, fmt);
-	len = vsnprintf(out->buf + out->len, out->size - out->len, fmt, args);
+	bce_text_vprintf(out, fmt, args);
 	va_end(args);
-	if (len < 0) {
-		out->failed = true;
-		out->buf[out->len] = '\0';
-		return;
-	}
-
-	if (len >= out->size - out->len) {
-		if (!text_reserve(out, len)) {
-			out->buf[out->len] = '\0';
-			return;
-		}
-		va_start(args, fmt);
-		vsnprintf(out->buf + out->len, out->size - out->len, fmt, args);
-		va_end(args);
-	}
-	out->len += len;
 }

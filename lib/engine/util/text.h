@@ -3,6 +3,7 @@
 #define ENGINE_UTIL_TEXT_H
 
 #include <linux/compiler.h>
+#include <linux/kernel.h>
 #include <linux/types.h>
 
 /*
@@ -23,6 +24,7 @@ void bce_text_reset(struct text_buf *out);
 /* the text so far; "" when empty */
 const char *bce_text_str(const struct text_buf *out);
 __printf(2, 3) void bce_text_printf(struct text_buf *out, const char *fmt, ...);
+__printf(2, 0) void bce_text_vprintf(struct text_buf *out, const char *fmt, va_list args);
 void bce_text_putc(struct text_buf *out, char c);
 void bce_text_write(struct text_buf *out, const void *p, size_t len);
 
