@@ -94,7 +94,10 @@ int bce_xattr_list(struct bce_set *set, const struct bce_inode *inode,
 		   bool (*emit)(void *ctx, enum bce_xattr_type type, const char *name,
 				unsigned int len), void *ctx);
 
-/* inode options as text ("zstd:5", "ssd"); -ENODATA not set; -EINVAL no such option. index 0..9 */
+/*
+ * Inode options as text ("zstd:5", "ssd"), NUL-terminated. Return: length without the NUL; @size 0
+ * asks for it alone; -ENODATA not set; -EINVAL no such option; -ERANGE. index 0..9
+ */
 extern const char *const bce_inode_opt_names[10];
 int bce_inode_opt_text(struct bce_set *set, const struct bce_inode *inode, unsigned int opt,
 		       bool effective, char *buf, size_t size);

@@ -2,7 +2,12 @@
 #ifndef ENGINE_KEY_POS_H
 #define ENGINE_KEY_POS_H
 
+#include <linux/limits.h>
+#include <linux/string.h>
 #include <linux/types.h>
+
+/* the kernel's fortified string functions leave a macro of this name behind, which only they use */
+#undef POS
 
 /**
  * struct bpos - a position in a btree, in CPU order

@@ -32,7 +32,9 @@ struct subvolume_info {
 	u32	fs_path_parent;
 	s64	otime;
 };
-/* Return: 0, -ENOENT, -EIO */
+/* from the table; NULL: no such subvolume */
+const struct subvolume_info *bce_subvolume_find(const struct snapshot_table *t, u32 id);
+/* from the btree. Return: 0, -ENOENT, -EIO */
 int bce_subvolume_lookup(struct btrees *b, u32 id, struct subvolume_info *out);
 
 #endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Snapshots and subvolumes in memory (docs/format/60-filesystem-keys.md, part IV).
+ *
+ * Both btrees are read once, when a set starts, into two sorted arrays:
+ *
+ *   node[]    by snapshot id, ascending   { id, parent, tree, up[3] }
+ *   subvol[]  by subvolume id, ascending  { the key's fields }
+ *
+ * A read in snapshot S asks for each key that it meets whether the key's
+ * snapshot is S or above S. Parents have higher ids than their children, so
+ * the way from S up is a walk through ascending ids; up[] are indexes into
+ * node[] of the parent and of further ancestors (the skip entries), lowest
+ * first, and each step takes the farthest that does not pass the target.
+ *
+ * Disk data is not believed: an entry counts only if its id is higher than the
+ * node's own, so a walk ends after at most nr steps whatever stands on disk;
+ * a skip entry counts only if it really is an ancestor of the parent, which
+ * is known when nodes are linked from the highest id down. A parent that is not
+ * there makes the node a root: it then sees only its own keys.
+ *
+ * The table is immutable; readers need no lock.
+ */
+#include "engine/names/snapshot.h"
+
+#include <linux/bsearch.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/limits.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "engine/btree/btrees.h"
+#include "engine/format/ids.h"
+#include "engine/format/values.h"
+#include "engine/names/subvolume.h"
+#include "engine/names/value.h"
+
+#define NR_UP		4	/* parent and three skip entries */
+#define NO_NODE		U32_MAX
+
+struct snapshot_node {
+	u32	id;
+	u32	parent;
+	u32	tree;
+	u32	skip[3];		/* as on disk; used while linking */
+	u32	up[NR_UP];		/* indexes, ascending; NO_NODE beyond the last */
+};
+
+struct snapshot_table {
+	struct snapshot_node	*node;
+	u32			nr_nodes;
+	u32			nodes_room;
+	struct subvolume_info	*subvol;
+	u32			nr_subvols;
+	u32			subvols_room;
+};
+
+/* array with room for one more, doubling; @array is replaced */
+static int make_room(void **array, u32 nr, u32 *room, size_t each)
+{
+	u32 want = max(16U, *room * 2);
+	void *bigger;
+
+	if (nr < *room)
+		return 0;
+	if (want <= *room)
+		return -ENOMEM;
+	bigger = kvmalloc_array(want, each, GFP_KERNEL);
+	if (!bigger)
+		return -ENOMEM;
+	if (nr)
+		memcpy(bigger, *array, nr * each);
+	kvfree(*array);
+	*array = bigger;
+	*room = want;
+	return 0;
+}
+
+static u32 node_find(const struct snapshot_table *t, u32 id)
+{
+	u32 lo = 0, hi = t->nr_nodes;
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (t->node[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->nr_nodes && t->node[lo].id == id ? lo : NO_NODE;
+}
+
+/* Is the node at @ancestor_idx above the one at @idx, or the same? */
+static bool node_reaches(const struct snapshot_table *t, u32 idx, u32 ancestor_idx)
+{
+	while (idx < ancestor_idx) {
+		const struct snapshot_node *n = &t->node[idx];
+		u32 next = NO_NODE;
+
+		for (unsigned int i = 0; i < NR_UP && n->up[i] <= ancestor_idx; i++)
+			next = n->up[i];
+		if (next == NO_NODE)
+			return false;
+		idx = next;
+	}
+	return idx == ancestor_idx;
+}
+
+static int node_add(struct snapshot_table *t, const struct bkey *k)
+{
+	struct bch_snapshot disk;
+	struct snapshot_node *n;
+	int ret = make_room((void **)&t->node, t->nr_nodes, &t->nodes_room, sizeof(*n));
+
+	if (ret)
+		return ret;
+	bkey_value_copy(k, &disk, sizeof(disk));
+	n = &t->node[t->nr_nodes++];
+	n->id = k->p.offset;
+	n->parent = le32_to_cpu(disk.parent);
+	n->tree = le32_to_cpu(disk.tree);
+	for (unsigned int i = 0; i < ARRAY_SIZE(n->skip); i++)
+		n->skip[i] = le32_to_cpu(disk.skip[i]);
+	for (unsigned int i = 0; i < NR_UP; i++)
+		n->up[i] = NO_NODE;
+	return 0;
+}
+
+static int read_nodes(struct snapshot_table *t, struct btrees *b)
+{
+	struct btree_iter iter;
+	const struct bkey *k;
+	int ret = 0;
+
+	bce_btree_iter_init(&iter, b, BTREE_ID_snapshots, 0, POS_MIN, BTREE_ITER_PREFETCH, NULL);
+	for (k = bce_btree_iter_peek(&iter); k && !ret; k = bce_btree_iter_next(&iter)) {
+		if (IS_ERR(k)) {
+			ret = PTR_ERR(k);
+			break;
+		}
+		if (k->type == KEY_TYPE_snapshot && !k->p.inode && k->p.offset <= U32_MAX)
+			ret = node_add(t, k);
+	}
+	bce_btree_iter_exit(&iter);
+	return ret;
+}
+
+static int subvol_add(struct snapshot_table *t, const struct bkey *k)
+{
+	int ret = make_room((void **)&t->subvol, t->nr_subvols, &t->subvols_room,
+			    sizeof(*t->subvol));
+
+	if (!ret)
+		bce_subvolume_decode(k, &t->subvol[t->nr_subvols++]);
+	return ret;
+}
+
+static int read_subvols(struct snapshot_table *t, struct btrees *b)
+{
+	struct btree_iter iter;
+	const struct bkey *k;
+	int ret = 0;
+
+	bce_btree_iter_init(&iter, b, BTREE_ID_subvolumes, 0, POS_MIN, BTREE_ITER_PREFETCH, NULL);
+	for (k = bce_btree_iter_peek(&iter); k && !ret; k = bce_btree_iter_next(&iter)) {
+		if (IS_ERR(k)) {
+			ret = PTR_ERR(k);
+			break;
+		}
+		if (k->type == KEY_TYPE_subvolume && !k->p.inode && k->p.offset <= U32_MAX)
+			ret = subvol_add(t, k);
+	}
+	bce_btree_iter_exit(&iter);
+	return ret;
+}
+
+/* @idx's ways up in ascending order; those above it are linked already */
+static void node_link(struct snapshot_table *t, u32 idx, struct bce_log *log)
+{
+	struct snapshot_node *n = &t->node[idx];
+	u32 parent_idx, nr = 0;
+
+	if (!n->parent)
+		return;
+	parent_idx = n->parent > n->id ? node_find(t, n->parent) : NO_NODE;
+	if (parent_idx == NO_NODE) {
+		bce_log_error(log, n->parent > n->id ? BCE_ERR_snapshot_node_missing :
+						       BCE_ERR_snapshot_parent_bad,
+			      "snapshot %u: parent %u is not usable, taken as a root", n->id,
+			      n->parent);
+		n->parent = 0;
+		return;
+	}
+
+	n->up[nr++] = parent_idx;
+	for (unsigned int i = 0; i < ARRAY_SIZE(n->skip); i++) {
+		u32 skip_idx = n->skip[i] > n->parent ? node_find(t, n->skip[i]) : NO_NODE;
+
+		if (n->skip[i] == n->parent)
+			continue;
+		if (skip_idx == NO_NODE || !node_reaches(t, parent_idx, skip_idx))
+			bce_log_error(log, BCE_ERR_snapshot_bad_skiplist,
+				      "snapshot %u: skip entry %u is not an ancestor, ignored",
+				      n->id, n->skip[i]);
+		else if (skip_idx > n->up[nr - 1])	/* ascending, no doubles */
+			n->up[nr++] = skip_idx;
+	}
+}
+
+int bce_snapshot_table_read(struct snapshot_table **out, struct btrees *b, struct bce_log *log)
+{
+	struct snapshot_table *t = kzalloc(sizeof(*t), GFP_KERNEL);
+	int ret;
+
+	if (!t)
+		return -ENOMEM;
+	ret = read_nodes(t, b);
+	if (!ret)
+		ret = read_subvols(t, b);
+	if (ret) {
+		bce_log_line(log, BCE_LOG_ERR, "snapshots or subvolumes are not readable: error %d",
+			     ret);
+		bce_snapshot_table_free(t);
+		return ret;
+	}
+	for (u32 i = t->nr_nodes; i--; )
+		node_link(t, i, log);
+	*out = t;
+	return 0;
+}
+
+void bce_snapshot_table_free(struct snapshot_table *t)
+{
+	if (!t)
+		return;
+	kvfree(t->subvol);
+	kvfree(t->node);
+	kfree(t);
+}
+
+bool bce_snapshot_is_ancestor(const struct snapshot_table *t, u32 id, u32 ancestor)
+{
+	u32 idx, ancestor_idx;
+
+	if (id >= ancestor)
+		return id == ancestor;
+	idx = node_find(t, id);
+	ancestor_idx = node_find(t, ancestor);
+	return idx != NO_NODE && ancestor_idx != NO_NODE && node_reaches(t, idx, ancestor_idx);
+}
+
+bool bce_snapshot_exists(const struct snapshot_table *t, u32 id)
+{
+	return node_find(t, id) != NO_NODE;
+}
+
+u32 bce_snapshot_parent(const struct snapshot_table *t, u32 id)
+{
+	u32 idx = node_find(t, id);
+
+	return idx == NO_NODE ? 0 : t->node[idx].parent;
+}
+
+u32 bce_snapshot_tree(const struct snapshot_table *t, u32 id)
+{
+	u32 idx = node_find(t, id);
+
+	return idx == NO_NODE ? 0 : t->node[idx].tree;
+}
+
+static bool view_is_ancestor(const void *ctx, u32 id, u32 ancestor)
+{
+	return bce_snapshot_is_ancestor(ctx, id, ancestor);
+}
+
+struct snapshot_view bce_snapshot_view(const struct snapshot_table *t, u32 id)
+{
+	return (struct snapshot_view) {
+		.id = id,
+		.is_ancestor = view_is_ancestor,
+		.ctx = t,
+	};
+}
+
+static int subvol_cmp(const void *key, const void *elt)
+{
+	u32 id = *(const u32 *)key;
+	const struct subvolume_info *s = elt;
+
+	return id < s->id ? -1 : id > s->id;
+}
+
+const struct subvolume_info *bce_subvolume_find(const struct snapshot_table *t, u32 id)
+{
+	return bsearch(&id, t->subvol, t->nr_subvols, sizeof(*t->subvol), subvol_cmp);
+}

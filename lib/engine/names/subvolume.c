@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Subvolumes (docs/format/60-filesystem-keys.md, section 14): a root directory
+ * and the snapshot in which its files are read. Readers use the copies in the
+ * snapshot table; the lookup here goes to the btree.
+ */
+#include "engine/names/subvolume.h"
+
+#include <linux/err.h>
+#include <linux/errno.h>
+
+#include "engine/btree/iter.h"
+#include "engine/format/ids.h"
+#include "engine/format/values.h"
+#include "engine/names/names.h"
+#include "engine/names/snapshot.h"
+#include "engine/names/value.h"
+
+void bce_subvolume_decode(const struct bkey *k, struct subvolume_info *out)
+{
+	struct bch_subvolume disk;
+
+	bkey_value_copy(k, &disk, sizeof(disk));
+	*out = (struct subvolume_info) {
+		.id = k->p.offset,
+		.flags = le32_to_cpu(disk.flags),
+		.snapshot = le32_to_cpu(disk.snapshot),
+		.root_inum = le64_to_cpu(disk.inode),
+		.creation_parent = le32_to_cpu(disk.creation_parent),
+		.fs_path_parent = le32_to_cpu(disk.fs_path_parent),
+		.otime = le64_to_cpu(disk.otime.lo),
+	};
+}
+
+int bce_subvolume_lookup(struct btrees *b, u32 id, struct subvolume_info *out)
+{
+	struct bpos pos = SPOS(0, id, 0);
+	struct btree_iter iter;
+	const struct bkey *k;
+	int ret = 0;
+
+	bce_btree_iter_init(&iter, b, BTREE_ID_subvolumes, 0, pos, 0, NULL);
+	k = bce_btree_iter_peek(&iter);
+	if (IS_ERR(k))
+		ret = PTR_ERR(k);
+	else if (!k || bpos_cmp(k->p, pos) || k->type != KEY_TYPE_subvolume)
+		ret = -ENOENT;
+	else
+		bce_subvolume_decode(k, out);
+	bce_btree_iter_exit(&iter);
+	return ret;
+}
+
+int names_view(const struct names_source *src, u32 subvol, struct snapshot_view *view)
+{
+	const struct subvolume_info *info = bce_subvolume_find(src->snapshots, subvol);
+
+	if (!info)
+		return -ENOENT;
+	*view = bce_snapshot_view(src->snapshots, info->snapshot);
+	return 0;
+}
+
+int names_subvolume_read(const struct names_source *src, u32 id, struct bce_subvolume *out)
+{
+	const struct subvolume_info *info = bce_subvolume_find(src->snapshots, id);
+
+	if (!info)
+		return -ENOENT;
+	*out = (struct bce_subvolume) {
+		.id = id,
+		.snapshot = info->snapshot,
+		.read_only = BITS_GET(info->flags, BCH_SUBVOLUME_RO),
+		.is_snapshot = BITS_GET(info->flags, BCH_SUBVOLUME_SNAP),
+		.root_inum = info->root_inum,
+		.creation_parent = info->creation_parent,
+		.path_parent = info->fs_path_parent,
+		.otime = names_time(src->info, info->otime),
+	};
+	return 0;
+}
