@@ -119,6 +119,7 @@ void bce_subvolume_decode(const struct bkey *k, struct subvolume_info *out)
 	bce_val_copy(k, &v, sizeof(v));
 	flags = le32_to_cpu(v.flags);
 	*out = (struct subvolume_info) {
+		.id		= k->p.offset,
 		.ro			= BITS_GET(flags, BCH_SUBVOLUME_RO),
 		.snap			= BITS_GET(flags, BCH_SUBVOLUME_SNAP),
 		.unlinked		= BITS_GET(flags, BCH_SUBVOLUME_UNLINKED),

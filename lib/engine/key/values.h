@@ -64,6 +64,7 @@ const char *bce_xattr_prefix(unsigned int type);
 
 /* subvolume, snapshot, snapshot_tree: sections 14..16. Times in time units. */
 struct subvolume_info {
+	u32	id;		/* from the key's position */
 	bool	ro;
 	bool	snap;
 	bool	unlinked;

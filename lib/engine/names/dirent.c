@@ -91,7 +91,7 @@ static int dirent_target(const struct names_source *src, const struct bce_inode 
 			      dir->id.inum, dir->id.subvol, child_subvol);
 		return -ENOENT;
 	}
-	*out = (struct bce_file_id) { .subvol = child->id, .inum = child->root_inum };
+	*out = (struct bce_file_id) { .subvol = child->id, .inum = child->inode };
 	return 0;
 }
 

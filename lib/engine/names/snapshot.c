@@ -35,8 +35,6 @@
 #include "engine/btree/btrees.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
-#include "engine/names/subvolume.h"
-#include "engine/names/value.h"
 
 #define NR_UP		4	/* parent and three skip entries */
 #define NO_NODE		U32_MAX
@@ -118,7 +116,7 @@ static int node_add(struct snapshot_table *t, const struct bkey *k)
 
 	if (ret)
 		return ret;
-	bkey_value_copy(k, &disk, sizeof(disk));
+	bce_val_copy(k, &disk, sizeof(disk));
 	n = &t->node[t->nr_nodes++];
 	n->id = k->p.offset;
 	n->parent = le32_to_cpu(disk.parent);

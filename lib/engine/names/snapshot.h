@@ -3,6 +3,7 @@
 #define ENGINE_NAMES_SNAPSHOT_H
 
 #include "engine/btree/iter.h"
+#include "engine/key/values.h"
 #include "engine/util/log.h"
 
 struct btrees;
@@ -23,15 +24,6 @@ u32 bce_snapshot_tree(const struct snapshot_table *t, u32 id);
 /* a view for iterators reading in snapshot @id */
 struct snapshot_view bce_snapshot_view(const struct snapshot_table *t, u32 id);
 
-struct subvolume_info {
-	u32	id;
-	u32	flags;			/* bit 0 RO, 1 SNAP, 2 UNLINKED */
-	u32	snapshot;
-	u64	root_inum;
-	u32	creation_parent;
-	u32	fs_path_parent;
-	s64	otime;
-};
 /* from the table; NULL: no such subvolume */
 const struct subvolume_info *bce_subvolume_find(const struct snapshot_table *t, u32 id);
 /* from the btree. Return: 0, -ENOENT, -EIO */

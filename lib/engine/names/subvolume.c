@@ -4,33 +4,14 @@
  * and the snapshot in which its files are read. Readers use the copies in the
  * snapshot table; the lookup here goes to the btree.
  */
-#include "engine/names/subvolume.h"
+#include "engine/names/names.h"
 
 #include <linux/err.h>
 #include <linux/errno.h>
 
 #include "engine/btree/iter.h"
 #include "engine/format/ids.h"
-#include "engine/format/values.h"
-#include "engine/names/names.h"
 #include "engine/names/snapshot.h"
-#include "engine/names/value.h"
-
-void bce_subvolume_decode(const struct bkey *k, struct subvolume_info *out)
-{
-	struct bch_subvolume disk;
-
-	bkey_value_copy(k, &disk, sizeof(disk));
-	*out = (struct subvolume_info) {
-		.id = k->p.offset,
-		.flags = le32_to_cpu(disk.flags),
-		.snapshot = le32_to_cpu(disk.snapshot),
-		.root_inum = le64_to_cpu(disk.inode),
-		.creation_parent = le32_to_cpu(disk.creation_parent),
-		.fs_path_parent = le32_to_cpu(disk.fs_path_parent),
-		.otime = le64_to_cpu(disk.otime.lo),
-	};
-}
 
 int bce_subvolume_lookup(struct btrees *b, u32 id, struct subvolume_info *out)
 {
@@ -70,9 +51,9 @@ int names_subvolume_read(const struct names_source *src, u32 id, struct bce_subv
 	*out = (struct bce_subvolume) {
 		.id = id,
 		.snapshot = info->snapshot,
-		.read_only = BITS_GET(info->flags, BCH_SUBVOLUME_RO),
-		.is_snapshot = BITS_GET(info->flags, BCH_SUBVOLUME_SNAP),
-		.root_inum = info->root_inum,
+		.read_only = info->ro,
+		.is_snapshot = info->snap,
+		.root_inum = info->inode,
 		.creation_parent = info->creation_parent,
 		.path_parent = info->fs_path_parent,
 		.otime = names_time(src->info, info->otime),

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From what the user names to a running set device:
+ *
+ *   resolve    paths, UUID or label -> members with their superblocks
+ *   judge      which belong together, is anything missing, is a key needed
+ *   create     the table line, and wait for recovery
+ *
+ * The kernel judges again; doing it here first gives messages that say what to do.
+ */
+#include "assemble.h"
+
+#include <errno.h>
+#include <keyutils.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "cmd.h"
+#include "dmset.h"
+#include "engine/sb/sb.h"
+#include "engine/util/text.h"
+#include "scan.h"
+#include "uuid_arg.h"
+
+/* ---- resolve ---- */
+
+/* no device at all: say so the same way for UUID, label and member */
+static int found_nothing(const char *what)
+{
+	complain("no member of set %s found on this machine\n"
+		 "  look at one device: bcachectl probe DEVICE", what);
+	return -ENODEV;
+}
+
+static int resolve_filter(struct scan_list *out, const struct scan_filter *f, const char *what)
+{
+	int ret = scan_all(out, f);
+
+	if (ret) {
+		complain("looking for members: %s", strerror(-ret));
+		return ret;
+	}
+	return out->nr ? 0 : found_nothing(what);
+}
+
+/* two sets can share a label: the UUID must decide then */
+static int check_one_set(const struct scan_list *l, const char *label)
+{
+	struct sb_info first, other;
+	unsigned int i;
+
+	bce_sb_info(l->member[0].img.sb, &first);
+	for (i = 1; i < l->nr; i++) {
+		bce_sb_info(l->member[i].img.sb, &other);
+		if (memcmp(first.user_uuid, other.user_uuid, 16)) {
+			complain("more than one set is labelled %s (%s and %s): name the UUID",
+				 label, l->member[0].path, l->member[i].path);
+			return -ENOTUNIQ;
+		}
+	}
+	return 0;
+}
+
+static int resolve_member(struct scan_list *out, char *const *path)
+{
+	struct scan_list one;
+	struct scan_filter f = { };
+	struct sb_info info;
+	int ret = scan_paths(&one, path, 1);
+
+	if (ret)
+		return ret;
+	bce_sb_info(one.member[0].img.sb, &info);
+	if (info.nr_devices == 1) {
+		*out = one;
+		return 0;
+	}
+	f.user_uuid = info.user_uuid;
+	ret = resolve_filter(out, &f, path[0]);
+	scan_exit(&one);
+	return ret;
+}
+
+static int resolve(struct scan_list *out, char *const *what, unsigned int nr)
+{
+	struct scan_filter f = { };
+	const char *text = what[0];
+	u8 uuid[16];
+	int ret;
+
+	if (nr > 1)
+		return scan_paths(out, what, nr);
+	if (!strncasecmp(text, "LABEL=", 6)) {
+		f.label = text + 6;
+		ret = resolve_filter(out, &f, text);
+		return ret ?: check_one_set(out, f.label);
+	}
+	if (!strncasecmp(text, "UUID=", 5))
+		text += 5;
+	if (!uuid_arg_parse(text, uuid)) {
+		f.user_uuid = uuid;
+		return resolve_filter(out, &f, text);
+	}
+	return resolve_member(out, what);
+}
+
+/* ---- judge ---- */
+
+struct plan {
+	struct scan_list	list;
+	struct sb_candidate	*cand;
+	const struct bch_sb	*best;
+	struct sb_info		info;
+	char			uuid[37];
+};
+
+static const char *set_name(const struct plan *p)
+{
+	return p->info.label[0] ? p->info.label : p->uuid;
+}
+
+static int judge_members(struct plan *p, bool no_splitbrain_check)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	unsigned int i;
+	int ret;
+
+	p->cand = calloc(p->list.nr, sizeof(*p->cand));
+	if (!p->cand)
+		return -ENOMEM;
+	for (i = 0; i < p->list.nr; i++)
+		p->cand[i] = (struct sb_candidate) {
+			.sb = p->list.member[i].img.sb,
+			.name = p->list.member[i].path,
+			.device_sectors = p->list.member[i].device_sectors,
+		};
+	ret = bce_sb_choose(p->cand, p->list.nr, no_splitbrain_check, &why);
+	if (ret >= 0) {
+		p->best = p->list.member[ret].img.sb;
+		bce_sb_info(p->best, &p->info);
+		uuid_arg_text(p->info.user_uuid, p->uuid);
+		ret = 0;
+	}
+	if (why.len)
+		complain("%s", bce_text_str(&why));
+	bce_text_exit(&why);
+	for (i = 0; !ret && i < p->list.nr; i++)
+		if (p->cand[i].verdict == SB_FOREIGN || p->cand[i].verdict == SB_CLONE ||
+		    p->cand[i].verdict == SB_TOO_SMALL)
+			ret = -EINVAL;
+	return ret;
+}
+
+static u64 members_in_use(const struct plan *p)
+{
+	u64 present = 0;
+	unsigned int i;
+
+	for (i = 0; i < p->list.nr; i++)
+		if (p->cand[i].verdict == SB_USE)
+			present |= 1ULL << p->cand[i].sb->dev_idx;
+	return present;
+}
+
+static void complain_missing(const struct plan *p, const struct sb_presence *pr)
+{
+	struct text_buf text = TEXT_BUF_INIT;
+	unsigned int i;
+
+	for (i = 0; i < 64; i++) {
+		struct text_buf label = TEXT_BUF_INIT;
+
+		if (!(pr->missing & (1ULL << i)))
+			continue;
+		bce_sb_member_label(&label, p->best, i);
+		bce_text_printf(&text, "%s%u%s%s%s", text.len ? ", " : "", i,
+				label.len ? " (" : "", bce_text_str(&label), label.len ? ")" : "");
+		bce_text_exit(&label);
+	}
+	complain("set \"%s\": %u of %u members are here; missing: %s", set_name(p), pr->nr_present,
+		 pr->nr_expected, bce_text_str(&text));
+	bce_text_exit(&text);
+	if (pr->data_complete)
+		fprintf(stderr, "  all data has a copy on the others; start with less redundancy:\n"
+			"    bcachectl assemble --degraded UUID=%s\n", p->uuid);
+	else
+		fprintf(stderr, "  some data has NO copy on the others; start all the same:\n"
+			"    bcachectl assemble --very-degraded UUID=%s\n", p->uuid);
+}
+
+static int judge_presence(const struct plan *p, enum bce_degraded degraded)
+{
+	struct sb_presence pr;
+
+	bce_sb_presence(p->best, members_in_use(p), &pr);
+	if (!pr.missing || degraded == BCE_DEGRADED_VERY ||
+	    (degraded == BCE_DEGRADED_YES && pr.data_complete))
+		return 0;
+	complain_missing(p, &pr);
+	return -ENODEV;
+}
+
+static int judge_key(const struct plan *p)
+{
+	char description[BCE_KEY_DESCRIPTION_BYTES];
+
+	if (!bce_sb_has_crypt(p->best) || !bce_sb_key_is_wrapped(p->best))
+		return 0;
+	bce_sb_key_description(p->best, description);
+	if (request_key("user", description, NULL, 0) >= 0)
+		return 0;
+	complain("set \"%s\" is encrypted and locked; unlock it first:\n  bcachectl unlock %s",
+		 set_name(p), p->list.member[0].path);
+	return -ENOKEY;
+}
+
+/* ---- create ---- */
+
+static u64 raw_sectors(const struct bch_sb *sb, unsigned int nr_devices)
+{
+	u64 sectors = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_devices; i++) {
+		struct member_info m;
+
+		bce_sb_member(sb, i, &m);
+		if (m.exists)
+			sectors += m.nbuckets * m.bucket_sectors;
+	}
+	return sectors;
+}
+
+static void add_feature(struct text_buf *out, unsigned int *nr, bool given, const char *name)
+{
+	if (!given)
+		return;
+	bce_text_printf(out, " %s", name);
+	(*nr)++;
+}
+
+static void table_params(const struct plan *p, const struct assemble_opts *opts,
+			 struct text_buf *out)
+{
+	struct text_buf devices = TEXT_BUF_INIT, features = TEXT_BUF_INIT;
+	unsigned int nr_devices = 0, nr_features = 0, i;
+
+	for (i = 0; i < p->list.nr; i++) {
+		if (p->cand[i].verdict != SB_USE)
+			continue;
+		bce_text_printf(&devices, " %s", p->list.member[i].path);
+		nr_devices++;
+	}
+	add_feature(&features, &nr_features, true, "read_only");
+	add_feature(&features, &nr_features, opts->degraded == BCE_DEGRADED_YES, "degraded");
+	add_feature(&features, &nr_features, opts->degraded == BCE_DEGRADED_VERY, "very_degraded");
+	add_feature(&features, &nr_features, opts->nochanges, "nochanges");
+	add_feature(&features, &nr_features, opts->norecovery, "norecovery");
+	add_feature(&features, &nr_features, opts->no_splitbrain_check, "no_splitbrain_check");
+	bce_text_printf(out, "%s %u%s %u%s", p->uuid, nr_devices, bce_text_str(&devices),
+			nr_features, bce_text_str(&features));
+	bce_text_exit(&devices);
+	bce_text_exit(&features);
+}
+
+static int create(const struct plan *p, const struct assemble_opts *opts, char *path,
+		  unsigned int size)
+{
+	struct text_buf params = TEXT_BUF_INIT;
+	const char *name = set_name(p);
+	u64 sectors = raw_sectors(p->best, p->info.nr_devices);
+	int ret;
+
+	table_params(p, opts, &params);
+	ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params));
+	/* the label may be somebody else's device name */
+	if (ret == -EBUSY && name != p->uuid) {
+		name = p->uuid;
+		ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params));
+	}
+	bce_text_exit(&params);
+	if (ret) {
+		complain("set \"%s\": the kernel refuses to assemble it: %s\n"
+			 "  its reason is in the kernel log (dmesg); is the module loaded? modprobe dm-bcache",
+			 set_name(p), strerror(-ret));
+		return ret;
+	}
+	dmset_path(name, path, size);
+	if (opts->no_wait)
+		return 0;
+	ret = dmset_wait_started(name);
+	if (!ret)
+		return 0;
+	complain("set \"%s\" cannot be started: %s\n  its reason is in the kernel log (dmesg)",
+		 set_name(p), strerror(-ret));
+	dmset_remove(name);
+	return ret;
+}
+
+static void plan_exit(struct plan *p)
+{
+	free(p->cand);
+	scan_exit(&p->list);
+}
+
+static int assemble_new(char *const *what, unsigned int nr, const struct assemble_opts *opts,
+			char *path, unsigned int size)
+{
+	struct dmset running;
+	struct plan p = { };
+	int ret = resolve(&p.list, what, nr);
+
+	if (!ret)
+		ret = judge_members(&p, opts->no_splitbrain_check);
+	if (!ret && !dmset_find(p.uuid, &running)) {
+		dmset_path(running.name, path, size);
+		goto exit;
+	}
+	if (!ret)
+		ret = judge_presence(&p, opts->degraded);
+	if (!ret)
+		ret = judge_key(&p);
+	if (!ret)
+		ret = create(&p, opts, path, size);
+exit:
+	plan_exit(&p);
+	return exit_code_of(ret);
+}
+
+int assemble(char *const *what, unsigned int nr, const struct assemble_opts *opts, char *path,
+	     unsigned int size)
+{
+	const char *name = what[0];
+	struct dmset running;
+
+	if (!strncasecmp(name, "UUID=", 5))
+		name += 5;
+	else if (!strncasecmp(name, "LABEL=", 6))
+		name += 6;
+	if (nr == 1 && !dmset_find(name, &running)) {
+		dmset_path(running.name, path, size);
+		return EXIT_OK;
+	}
+	return assemble_new(what, nr, opts, path, size);
+}

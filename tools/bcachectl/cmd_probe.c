@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+/* probe: what is on a device, for people and for udev. Reads one superblock. */
+#include "cmd.h"
+
+#include <blkid/blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <string.h>
+
+#include <linux/blkdev.h>
+#include <linux/err.h>
+
+#include "engine/sb/sb.h"
+#include "engine/util/text.h"
+#include "json_out.h"
+#include "kapi/kapi.h"
+#include "uuid_arg.h"
+
+enum form { FORM_TEXT, FORM_EXPORT, FORM_JSON };
+
+/* what libblkid says of a device that is not ours */
+struct other {
+	char	type[64];
+	char	usage[32];
+};
+
+static void add_foreign(blkid_probe pr, const char *name, char *out, size_t size)
+{
+	const char *value;
+
+	if (!blkid_probe_lookup_value(pr, name, &value, NULL))
+		snprintf(out, size, "%s", value);
+}
+
+static void probe_other(const char *path, struct other *out)
+{
+	blkid_probe pr = blkid_new_probe_from_filename(path);
+
+	*out = (struct other) { };
+	if (!pr)
+		return;
+	blkid_probe_enable_superblocks(pr, 1);
+	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE);
+	blkid_probe_enable_partitions(pr, 1);
+	if (!blkid_do_safeprobe(pr)) {
+		add_foreign(pr, "TYPE", out->type, sizeof(out->type));
+		add_foreign(pr, "USAGE", out->usage, sizeof(out->usage));
+		if (!out->type[0])
+			add_foreign(pr, "PTTYPE", out->type, sizeof(out->type));
+	}
+	blkid_free_probe(pr);
+}
+
+static int say_other(const char *path, enum form form, const char *why)
+{
+	struct other other;
+	json_object *o;
+
+	probe_other(path, &other);
+	if (form == FORM_JSON) {
+		o = json_object_new_object();
+		json_add_string(o, "device", path);
+		json_add_bool(o, "member", false);
+		json_add_string(o, "type", other.type);
+		json_print(o);
+	} else if (form == FORM_TEXT) {
+		if (other.type[0])
+			complain("%s: no member of a bcachefs set; it holds: %s", path, other.type);
+		else
+			complain("%s: no member of a bcachefs set: %s", path, why);
+	}
+	return EXIT_NO_DEVICE;
+}
+
+struct member {
+	struct sb_info		info;
+	struct member_info	m;
+	char			uuid[37];
+	char			member_uuid[37];
+	struct text_buf		label;		/* of the member: "ssd.ssd1" */
+	unsigned int		nr_members;
+};
+
+static void member_read(const struct bch_sb *sb, struct member *out)
+{
+	unsigned int i;
+
+	*out = (struct member) { };
+	bce_sb_info(sb, &out->info);
+	bce_sb_member(sb, out->info.dev_idx, &out->m);
+	bce_sb_member_label(&out->label, sb, out->info.dev_idx);
+	uuid_arg_text(out->info.user_uuid, out->uuid);
+	uuid_arg_text(out->m.uuid, out->member_uuid);
+	for (i = 0; i < out->info.nr_devices; i++) {
+		struct member_info m;
+
+		bce_sb_member(sb, i, &m);
+		out->nr_members += m.exists;
+	}
+}
+
+/* udev's import: values in the encoding that is safe in rules and links */
+static void export_value(const char *name, const char *value)
+{
+	char safe[512];
+
+	if (blkid_encode_string(value, safe, sizeof(safe)))
+		return;
+	printf("%s=%s\n", name, safe);
+}
+
+static void say_export(const struct member *m)
+{
+	puts("ID_FS_TYPE=bcachefs");
+	puts("ID_FS_USAGE=filesystem");
+	printf("ID_FS_UUID=%s\nID_FS_UUID_ENC=%s\n", m->uuid, m->uuid);
+	printf("ID_FS_UUID_SUB=%s\nID_FS_UUID_SUB_ENC=%s\n", m->member_uuid, m->member_uuid);
+	if (m->info.label[0]) {
+		export_value("ID_FS_LABEL_ENC", m->info.label);
+		export_value("BCACHE_SET_LABEL", m->info.label);
+	}
+	printf("BCACHE_SET_UUID=%s\n", m->uuid);
+	printf("BCACHE_MEMBER_INDEX=%u\n", m->info.dev_idx);
+	printf("BCACHE_SET_MEMBERS=%u\n", m->nr_members);
+	printf("BCACHE_SET_SEQ=%ju\n", (uintmax_t)m->info.seq);
+	printf("BCACHE_SET_ENCRYPTED=%d\n", m->info.encrypted);
+}
+
+static void say_json(const char *path, const struct member *m)
+{
+	json_object *o = json_object_new_object();
+
+	json_add_string(o, "device", path);
+	json_add_bool(o, "member", true);
+	json_add_string(o, "type", "bcachefs");
+	json_add_string(o, "uuid", m->uuid);
+	json_add_string(o, "label", m->info.label);
+	json_add_string(o, "member_uuid", m->member_uuid);
+	json_add_string(o, "member_label", bce_text_str(&m->label));
+	json_add_uint(o, "index", m->info.dev_idx);
+	json_add_uint(o, "members", m->nr_members);
+	json_add_uint(o, "seq", m->info.seq);
+	json_add_uint(o, "version", m->info.version);
+	json_add_bool(o, "initialized", m->info.initialized);
+	json_add_bool(o, "clean", m->info.clean);
+	json_add_bool(o, "encrypted", m->info.encrypted);
+	json_print(o);
+}
+
+static void say_text(const char *path, const struct member *m)
+{
+	printf("%s: member %u of %u of set %s%s%s%s%s\n", path, m->info.dev_idx, m->nr_members,
+	       m->uuid, m->info.label[0] ? " \"" : "", m->info.label,
+	       m->info.label[0] ? "\"" : "", m->info.encrypted ? ", encrypted" : "");
+	if (m->label.len)
+		printf("  label %s\n", bce_text_str(&m->label));
+	printf("  format version %u.%u, %s\n", m->info.version >> 10, m->info.version & 1023,
+	       !m->info.initialized ? "never initialised" :
+	       m->info.clean ? "shut down cleanly" : "not shut down cleanly");
+}
+
+static int probe(const char *path, enum form form)
+{
+	struct block_device *bdev = kapi_bdev_open(path, O_RDONLY);
+	struct text_buf why = TEXT_BUF_INIT;
+	struct sb_image img;
+	struct member m;
+	int ret;
+
+	if (IS_ERR(bdev)) {
+		complain("%s: %s", path, strerror(-PTR_ERR(bdev)));
+		return exit_code_of(PTR_ERR(bdev));
+	}
+	ret = bce_sb_read(&img, bdev, 0, &why);
+	kapi_bdev_close(bdev);
+	if (ret == -ENODATA) {
+		ret = say_other(path, form, bce_text_str(&why));
+	} else if (ret) {
+		complain("%s: %s", path, bce_text_str(&why));
+		ret = exit_code_of(ret);
+	} else {
+		member_read(img.sb, &m);
+		if (form == FORM_EXPORT)
+			say_export(&m);
+		else if (form == FORM_JSON)
+			say_json(path, &m);
+		else
+			say_text(path, &m);
+		bce_text_exit(&m.label);
+		bce_sb_image_exit(&img);
+	}
+	bce_text_exit(&why);
+	return ret;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "export",	no_argument, NULL, 'x' },
+		{ "json",	no_argument, NULL, 'j' },
+		{ }
+	};
+	enum form form = FORM_TEXT;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "xj", longopts, NULL)) != -1) {
+		if (c == 'x')
+			form = FORM_EXPORT;
+		else if (c == 'j')
+			form = FORM_JSON;
+		else
+			return usage_error(&cmd_probe, "unknown option");
+	}
+	if (argc - optind != 1)
+		return usage_error(&cmd_probe, "give one device or image");
+	return probe(argv[optind], form);
+}
+
+const struct command cmd_probe = {
+	.name		= "probe",
+	.args		= "[--export | --json] DEVICE",
+	.summary	= "say what is on a device",
+	.help		=
+		"Exit code 4: no member of a set.\n\n"
+		"  -x, --export  as udev properties, one NAME=VALUE per line\n"
+		"  -j, --json    machine-readable\n",
+	.run		= run,
+};

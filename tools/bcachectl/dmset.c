@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "dmset.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libdevmapper.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define UUID_PREFIX	"BCACHE-SET-"
+#define TARGET		"bcache-set"
+
+/* libdevmapper's own chatter would come before our message */
+static void quiet_log(int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+{
+}
+
+static struct dm_task *task_create(int type, const char *name)
+{
+	struct dm_task *t;
+
+	dm_log_with_errno_init(quiet_log);
+	t = dm_task_create(type);
+	if (t && name && !dm_task_set_name(t, name)) {
+		dm_task_destroy(t);
+		return NULL;
+	}
+	return t;
+}
+
+static int task_error(struct dm_task *t)
+{
+	int err = t ? dm_task_get_errno(t) : ENOMEM;
+
+	return -(err ?: EIO);
+}
+
+static int task_run(struct dm_task *t)
+{
+	return dm_task_run(t) ? 0 : task_error(t);
+}
+
+/* run a task that changes a device, and wait until udev has followed */
+static int task_run_synced(struct dm_task *t)
+{
+	uint32_t cookie = 0;
+	int ret;
+
+	if (!dm_task_set_cookie(t, &cookie, 0))
+		return task_error(t);
+	ret = task_run(t);
+	dm_udev_wait(cookie);
+	return ret;
+}
+
+/* ---- status line: docs/dm-bcache.md, "Status" ---- */
+
+static const char *next_word(char **rest)
+{
+	char *word;
+
+	do {
+		word = strsep(rest, " ");
+	} while (word && !*word);
+	return word ?: "";
+}
+
+static uint64_t next_number(char **rest)
+{
+	return strtoull(next_word(rest), NULL, 10);
+}
+
+static void parse_status(struct dmset *s, const char *params)
+{
+	char *copy = strdup(params), *rest = copy;
+
+	if (!copy)
+		return;
+	snprintf(s->state, sizeof(s->state), "%s", next_word(&rest));
+	s->start_error = atoi(next_word(&rest));
+	s->clean = !strcmp(next_word(&rest), "clean");
+	s->read_only = !strcmp(next_word(&rest), "ro");
+	s->degraded = !strcmp(next_word(&rest), "degraded");
+	s->nr_present = next_number(&rest);
+	s->nr_members = next_number(&rest);
+	s->errors = next_number(&rest);
+	while (rest && *rest && s->nr_listed < DMSET_MEMBERS_MAX) {
+		struct dmset_member *m = &s->member[s->nr_listed++];
+		const char *device;
+
+		m->idx = next_number(&rest);
+		device = next_word(&rest);
+		snprintf(m->device, sizeof(m->device), "%s", strcmp(device, "-") ? device : "");
+		m->state = *next_word(&rest);
+		m->reads = next_number(&rest);
+		m->io_errors = next_number(&rest);
+		m->csum_errors = next_number(&rest);
+	}
+	free(copy);
+}
+
+/* -ENODEV: no set of ours */
+static int read_set(const char *name, struct dmset *out)
+{
+	struct dm_task *t = task_create(DM_DEVICE_STATUS, name);
+	char *target = NULL, *params = NULL;
+	struct dm_info info;
+	const char *uuid;
+	uint64_t start, length;
+	int ret;
+
+	*out = (struct dmset) { };
+	ret = t ? task_run(t) : -ENOMEM;
+	if (ret)
+		goto exit;
+	uuid = dm_task_get_uuid(t);
+	if (!dm_task_get_info(t, &info) || !info.exists ||
+	    strncmp(uuid, UUID_PREFIX, strlen(UUID_PREFIX))) {
+		ret = -ENODEV;
+		goto exit;
+	}
+	snprintf(out->name, sizeof(out->name), "%s", dm_task_get_name(t));
+	snprintf(out->uuid, sizeof(out->uuid), "%s", uuid + strlen(UUID_PREFIX));
+	out->major = info.major;
+	out->minor = info.minor;
+	out->open_count = info.open_count;
+	out->suspended = info.suspended;
+	dm_get_next_target(t, NULL, &start, &length, &target, &params);
+	if (target && !strcmp(target, TARGET))
+		parse_status(out, params);
+	else
+		snprintf(out->state, sizeof(out->state), "lost");
+exit:
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+int dmset_for_each(dmset_fn fn, void *ctx)
+{
+	struct dm_task *t = task_create(DM_DEVICE_LIST, NULL);
+	struct dm_names *names;
+	int ret = t ? task_run(t) : -ENOMEM;
+
+	names = ret ? NULL : dm_task_get_names(t);
+	if (names && !names->dev)
+		names = NULL;
+	while (names && !ret) {
+		struct dmset *set = malloc(sizeof(*set));
+
+		if (!set) {
+			ret = -ENOMEM;
+			break;
+		}
+		/* a device that went away meanwhile is none of our business */
+		if (!read_set(names->name, set))
+			ret = fn(set, ctx);
+		free(set);
+		names = names->next ? (void *)names + names->next : NULL;
+	}
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+struct find {
+	const char	*what;
+	dev_t		dev;
+	struct dmset	*out;
+};
+
+static int match(const struct dmset *set, void *ctx)
+{
+	struct find *f = ctx;
+
+	if (strcasecmp(set->uuid, f->what) && strcmp(set->name, f->what) &&
+	    (!f->dev || f->dev != makedev(set->major, set->minor)))
+		return 0;
+	*f->out = *set;
+	return 1;
+}
+
+int dmset_find(const char *what, struct dmset *out)
+{
+	struct find f = { .what = what, .out = out };
+	struct stat st;
+	int ret;
+
+	if (strchr(what, '/') && !stat(what, &st) && S_ISBLK(st.st_mode))
+		f.dev = st.st_rdev;
+	ret = dmset_for_each(match, &f);
+	return ret == 1 ? 0 : ret ?: -ENODEV;
+}
+
+int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params)
+{
+	struct dm_task *t = task_create(DM_DEVICE_CREATE, name);
+	char dm_uuid[sizeof(UUID_PREFIX) + DMSET_UUID_TEXT];
+	int ret = -ENOMEM;
+
+	snprintf(dm_uuid, sizeof(dm_uuid), UUID_PREFIX "%s", uuid);
+	if (t && dm_task_set_uuid(t, dm_uuid) && dm_task_set_ro(t) &&
+	    dm_task_add_target(t, 0, sectors, TARGET, params) &&
+	    dm_task_set_add_node(t, DM_ADD_NODE_ON_RESUME))
+		ret = task_run_synced(t);
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+int dmset_remove(const char *name)
+{
+	struct dm_task *t = task_create(DM_DEVICE_REMOVE, name);
+	int ret = t ? task_run_synced(t) : -ENOMEM;
+
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+int dmset_wait_started(const char *name)
+{
+	struct dm_task *t = task_create(DM_DEVICE_TARGET_MSG, name);
+	int ret = -ENOMEM;
+
+	if (t && dm_task_set_sector(t, 0) && dm_task_set_message(t, "wait_started"))
+		ret = task_run(t);
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+void dmset_path(const char *name, char *out, unsigned int size)
+{
+	snprintf(out, size, "%s/%s", dm_dir(), name);
+}

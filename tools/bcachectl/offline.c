@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "offline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/blkdev.h>
+#include <linux/err.h>
+
+#include "cmd.h"
+#include "engine/set/set_internal.h"
+#include "kapi/kapi.h"
+#include "passphrase.h"
+
+static void print_message(void *ctx, int level, int error_id, const char *line)
+{
+	fprintf(stderr, "%s\n", line);
+}
+
+static void drop_message(void *ctx, int level, int error_id, const char *line)
+{
+}
+
+/* open every path; complain about the first that fails */
+static int open_devices(struct offline_set *o, char **paths, unsigned int nr)
+{
+	o->bdev = calloc(nr, sizeof(*o->bdev));
+	if (!o->bdev)
+		return -ENOMEM;
+	for (o->nr = 0; o->nr < nr; o->nr++) {
+		struct block_device *bdev = kapi_bdev_open(paths[o->nr], O_RDONLY);
+
+		if (IS_ERR(bdev)) {
+			complain("%s: %s", paths[o->nr], strerror(-PTR_ERR(bdev)));
+			return PTR_ERR(bdev);
+		}
+		o->bdev[o->nr] = bdev;
+	}
+	return 0;
+}
+
+static int open_set(struct offline_set *o, char **paths, const struct offline_opts *opts)
+{
+	struct bce_member_source src[BCE_SET_MEMBERS_MAX];
+	struct bce_open_opts open = {
+		.degraded = opts->degraded,
+		.read_only = true,
+		.nochanges = true,
+		.norecovery = opts->norecovery,
+		.no_splitbrain_check = opts->no_splitbrain_check,
+		.read_all_journal = opts->read_all_journal,
+		.key = passphrase_key,
+		.message = opts->quiet ? drop_message : print_message,
+	};
+	char why[512];
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < o->nr; i++)
+		src[i] = (struct bce_member_source) { o->bdev[i], paths[i] };
+	open.key_ctx = o->bdev[0];
+	ret = bce_set_open(&o->set, src, o->nr, &open, o, why);
+	if (ret) {
+		complain("%s", why);
+		return ret;
+	}
+	ret = bce_set_start(o->set);
+	if (ret)
+		complain("the set cannot be read: %s", strerror(-ret));
+	return ret;
+}
+
+int offline_open(struct offline_set *o, char **paths, unsigned int nr,
+		 const struct offline_opts *opts)
+{
+	int ret;
+
+	*o = (struct offline_set) { };
+	if (nr > BCE_SET_MEMBERS_MAX) {
+		complain("%u devices given: a set has at most %d", nr, BCE_SET_MEMBERS_MAX);
+		return EXIT_USAGE;
+	}
+	ret = open_devices(o, paths, nr);
+	if (!ret)
+		ret = open_set(o, paths, opts);
+	if (ret)
+		offline_close(o);
+	return exit_code_of(ret);
+}
+
+void offline_close(struct offline_set *o)
+{
+	if (o->set) {
+		bce_set_detach(o->set, o);
+		bce_set_put(o->set);
+	}
+	while (o->nr)
+		kapi_bdev_close(o->bdev[--o->nr]);
+	free(o->bdev);
+	*o = (struct offline_set) { };
+}
+
+struct btrees *offline_btrees(const struct offline_set *o)
+{
+	return o->set->btrees;
+}
+
+const struct journal_replay *offline_replay(const struct offline_set *o)
+{
+	return &o->set->replay;
+}
+
+const struct key_rules *offline_rules(const struct offline_set *o)
+{
+	return &o->set->rules;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHECTL_OFFLINE_H
+#define BCACHECTL_OFFLINE_H
+
+#include <bcachefs/set.h>
+
+/*
+ * A set opened by this process, read-only, without the kernel: devices or image
+ * files through the engine built for user space.
+ */
+struct offline_set {
+	struct bce_set		*set;
+	unsigned int		nr;
+	struct block_device	**bdev;
+};
+
+struct offline_opts {
+	enum bce_degraded	degraded;
+	bool			norecovery;
+	bool			no_splitbrain_check;
+	bool			read_all_journal;
+	bool			quiet;		/* messages of the engine are dropped */
+};
+
+/**
+ * offline_open() - open devices or images and start the set
+ * Prints what is wrong. Encrypted sets: the key comes from the user keyring, else
+ * a passphrase is asked for (standard input where that is no terminal).
+ * Return: enum exit_code
+ */
+int offline_open(struct offline_set *o, char **paths, unsigned int nr,
+		 const struct offline_opts *opts);
+void offline_close(struct offline_set *o);
+
+/* parts of the set for listings and checks: the tool reads what a file system never would */
+struct btrees;
+struct journal_replay;
+struct key_rules;
+struct btrees *offline_btrees(const struct offline_set *o);
+const struct journal_replay *offline_replay(const struct offline_set *o);
+const struct key_rules *offline_rules(const struct offline_set *o);
+
+#endif

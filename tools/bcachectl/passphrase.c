@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "passphrase.h"
+
+#include <errno.h>
+#include <keyutils.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "engine/sb/sb.h"
+#include "engine/util/text.h"
+
+/* format/20, section 5: "bcache" with its NUL */
+static const u8 kdf_salt[] = { 0x62, 0x63, 0x61, 0x63, 0x68, 0x65, 0x00 };
+
+#define PASSPHRASE_MAX	4096
+
+static int read_line(char *buf, size_t size)
+{
+	size_t len;
+
+	if (!fgets(buf, size, stdin))
+		return ferror(stdin) ? -EIO : 0;
+	len = strcspn(buf, "\n");
+	if (len == size - 1)
+		return -E2BIG;
+	buf[len] = '\0';
+	return len;
+}
+
+int passphrase_read(const char *prompt, char *buf, size_t size)
+{
+	struct termios before, silent;
+	int ret;
+
+	if (!isatty(STDIN_FILENO))
+		return read_line(buf, size);
+	if (tcgetattr(STDIN_FILENO, &before))
+		return -errno;
+	silent = before;
+	silent.c_lflag &= ~ECHO;
+	fputs(prompt, stderr);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+	ret = read_line(buf, size);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+	fputc('\n', stderr);
+	return ret;
+}
+
+int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32])
+{
+	u8 log_n, log_r, log_p;
+	int ret = bce_sb_kdf_params(sb, &log_n, &log_r, &log_p);
+
+	if (ret)
+		return ret;
+	/* memory is 128 * r * N bytes: refuse what no formatter writes */
+	if (log_n > 24 || log_r > 8 || log_p > 8 || log_n + log_r > 26)
+		return -EINVAL;
+	if (crypto_pwhash_scryptsalsa208sha256_ll((const u8 *)passphrase, strlen(passphrase),
+						  kdf_salt, sizeof(kdf_salt), 1ULL << log_n,
+						  1U << log_r, 1U << log_p, key, 32))
+		return -ENOMEM;
+	return 0;
+}
+
+static int key_from_keyring(const char *description, u8 key[32])
+{
+	key_serial_t id = request_key("user", description, NULL, 0);
+
+	if (id < 0)
+		return -ENOKEY;
+	return keyctl_read(id, (char *)key, 32) == 32 ? 0 : -ENOKEY;
+}
+
+int passphrase_key(void *ctx, const char *description, u8 key[32])
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	char passphrase[PASSPHRASE_MAX];
+	struct sb_image img;
+	int ret;
+
+	if (!key_from_keyring(description, key))
+		return 0;
+	ret = passphrase_read("Passphrase: ", passphrase, sizeof(passphrase));
+	if (ret <= 0)
+		return ret ?: -ENOKEY;
+	ret = bce_sb_read(&img, ctx, 0, &why);
+	if (!ret) {
+		ret = passphrase_derive(img.sb, passphrase, key);
+		bce_sb_image_exit(&img);
+	}
+	sodium_memzero(passphrase, sizeof(passphrase));
+	bce_text_exit(&why);
+	return ret;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHECTL_PASSPHRASE_H
+#define BCACHECTL_PASSPHRASE_H
+
+#include <linux/types.h>
+
+struct bch_sb;
+
+/**
+ * passphrase_read() - ask for a passphrase
+ * From the terminal without echo, or one line of standard input where that is no terminal.
+ * @prompt: shown on a terminal only
+ * Return: length, 0 if empty; -errno. The text is NUL-terminated; wipe it after use.
+ */
+int passphrase_read(const char *prompt, char *buf, size_t size);
+
+/**
+ * passphrase_derive() - the 32-byte passphrase key of a set
+ * Source: docs/format/20-checksums-encryption.md, section 5. Return: 0 or -errno.
+ */
+int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32]);
+
+/*
+ * A bce_key_fn: the key from the user keyring, else by asking. @ctx: an open struct
+ * block_device of the set, whose superblock has the parameters.
+ */
+int passphrase_key(void *ctx, const char *description, u8 key[32]);
+
+#endif

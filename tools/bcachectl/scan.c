@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every block device is opened read-only and its superblock looked for. Devices that
+ * are components of another one (their sysfs "holders" is not empty, or they are set
+ * devices of ours, which show a superblock too) are not members to be assembled.
+ */
+#include "scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/blkdev.h>
+#include <linux/err.h>
+
+#include "cmd.h"
+#include "engine/util/text.h"
+#include "kapi/kapi.h"
+
+#define SYS_BLOCK	"/sys/class/block"
+
+static int read_member(const char *path, struct scan_member *m, struct text_buf *why)
+{
+	struct block_device *bdev = kapi_bdev_open(path, O_RDONLY);
+	int ret;
+
+	if (IS_ERR(bdev)) {
+		bce_text_printf(why, "%s", strerror(-PTR_ERR(bdev)));
+		return PTR_ERR(bdev);
+	}
+	m->device_sectors = bdev_nr_sectors(bdev);
+	ret = bce_sb_read(&m->img, bdev, 0, why);
+	kapi_bdev_close(bdev);
+	if (ret)
+		return ret;
+	m->path = strdup(path);
+	if (!m->path) {
+		bce_sb_image_exit(&m->img);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int append(struct scan_list *l, const struct scan_member *m)
+{
+	struct scan_member *grown = realloc(l->member, (l->nr + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	l->member = grown;
+	l->member[l->nr++] = *m;
+	return 0;
+}
+
+int scan_paths(struct scan_list *out, char *const *paths, unsigned int nr)
+{
+	unsigned int i;
+
+	*out = (struct scan_list) { };
+	for (i = 0; i < nr; i++) {
+		struct text_buf why = TEXT_BUF_INIT;
+		struct scan_member m = { };
+		int ret = read_member(paths[i], &m, &why);
+
+		if (ret)
+			complain("%s: %s", paths[i], bce_text_str(&why));
+		else
+			ret = append(out, &m);
+		bce_text_exit(&why);
+		if (ret) {
+			scan_exit(out);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static bool matches(const struct bch_sb *sb, const struct scan_filter *f)
+{
+	struct sb_info info;
+
+	bce_sb_info(sb, &info);
+	if (f->user_uuid)
+		return !memcmp(info.user_uuid, f->user_uuid, 16);
+	return !strcmp(info.label, f->label);
+}
+
+static bool sys_starts_with(const char *name, const char *file, const char *prefix)
+{
+	char path[512], text[128] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/%s", name, file);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return !strncmp(text, prefix, strlen(prefix));
+}
+
+static bool has_holders(const char *name)
+{
+	char path[512];
+	struct dirent *d;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/holders", name);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir)))
+		found = d->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* may this block device be a member that nobody uses? */
+static bool is_candidate(const char *name)
+{
+	return name[0] != '.' && !sys_starts_with(name, "size", "0\n") &&
+	       !sys_starts_with(name, "dm/uuid", "BCACHE-") && !has_holders(name);
+}
+
+int scan_all(struct scan_list *out, const struct scan_filter *filter)
+{
+	DIR *dir = opendir(SYS_BLOCK);
+	struct dirent *d;
+	int ret = 0;
+
+	*out = (struct scan_list) { };
+	if (!dir)
+		return -errno;
+	while (!ret && (d = readdir(dir))) {
+		struct text_buf why = TEXT_BUF_INIT;
+		struct scan_member m = { };
+		char path[300];
+
+		snprintf(path, sizeof(path), "/dev/%s", d->d_name);
+		if (is_candidate(d->d_name) && !read_member(path, &m, &why)) {
+			if (matches(m.img.sb, filter)) {
+				ret = append(out, &m);
+			} else {
+				free(m.path);
+				bce_sb_image_exit(&m.img);
+			}
+		}
+		bce_text_exit(&why);
+	}
+	closedir(dir);
+	if (ret)
+		scan_exit(out);
+	return ret;
+}
+
+void scan_exit(struct scan_list *l)
+{
+	while (l->nr) {
+		struct scan_member *m = &l->member[--l->nr];
+
+		free(m->path);
+		bce_sb_image_exit(&m->img);
+	}
+	free(l->member);
+	l->member = NULL;
+}

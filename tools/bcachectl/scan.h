@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHECTL_SCAN_H
+#define BCACHECTL_SCAN_H
+
+#include <linux/types.h>
+
+#include "engine/sb/sb.h"
+
+/* Looking for members among the machine's block devices. */
+
+struct scan_member {
+	char		*path;
+	u64		device_sectors;
+	struct sb_image	img;
+};
+
+struct scan_list {
+	struct scan_member	*member;
+	unsigned int		nr;
+};
+
+/*
+ * What is asked for: members of the set with this UUID or label, or of the set
+ * that the device @path belongs to. Exactly one is given.
+ */
+struct scan_filter {
+	const u8	*user_uuid;
+	const char	*label;
+};
+
+/**
+ * scan_devices() - read the superblock of one path each
+ * Complains about each that is no member. Return: 0 or the first -errno.
+ */
+int scan_paths(struct scan_list *out, char *const *paths, unsigned int nr);
+/**
+ * scan_all() - every block device that holds a member matching @filter
+ * Devices in use below others (multipath paths, set devices of ours) are passed over.
+ * Return: 0 (maybe with an empty list) or -errno.
+ */
+int scan_all(struct scan_list *out, const struct scan_filter *filter);
+void scan_exit(struct scan_list *l);
+
+#endif
