@@ -3,6 +3,7 @@
 #ifndef KAPI_LINUX_KERNEL_H
 #define KAPI_LINUX_KERNEL_H
 
+#include_next <linux/kernel.h>
 #include <linux/align.h>
 #include <linux/array_size.h>
 #include <linux/container_of.h>

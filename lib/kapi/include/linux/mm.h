@@ -7,6 +7,7 @@
 #include <linux/gfp.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/sysinfo.h>
 #include <linux/types.h>
 #include <linux/vmalloc.h>
 
@@ -15,12 +16,7 @@ void get_page(struct page *page);
 void put_page(struct page *page);
 unsigned long totalram_pages(void);
 
-struct sysinfo {
-	unsigned long totalram;
-	unsigned long freeram;
-	unsigned long totalhigh;
-	unsigned int mem_unit;
-};
+/* struct sysinfo is the one of sysinfo(2). */
 void si_meminfo(struct sysinfo *val);
 
 #endif

@@ -7,6 +7,8 @@
 #include <linux/jiffies.h>
 #include <linux/list.h>
 #include <linux/types.h>
+/* declares a timer_delete() of its own: before the macro below */
+#include <time.h>
 
 struct timer_list {
 	struct list_head entry;
