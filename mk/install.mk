@@ -12,8 +12,8 @@ UNITS := $(wildcard systemd/*.service systemd/*.target systemd/*.socket)
 install_files = $(if $(2),$(quiet)install -D -m 644 -t '$(DESTDIR)$(1)' $(2))
 
 install: all
-	$(quiet)for dir in $(O)/modules/*/; do \
-		install -D -m 644 -t "$(DESTDIR)/lib/modules/$$(basename $$dir)/updates" $$dir/*.ko || exit 1; done
+	$(quiet)release=$$(mk/build-modules --release $(KDIR)) && \
+		install -D -m 644 -t "$(DESTDIR)/lib/modules/$$release/updates" $(O)/modules/$$release/*.ko
 	$(if $(TOOL_SRCS),$(quiet)install -D -m 755 -t '$(DESTDIR)$(PREFIX)/sbin' '$(O)/bcachectl')
 	$(if $(TOOL_SRCS),$(quiet)ln -sf bcachectl '$(DESTDIR)$(PREFIX)/sbin/mount.bcachefs')
 	$(call install_files,$(PREFIX)/share/man/man8,$(MAN_PAGES))

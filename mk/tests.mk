@@ -20,9 +20,13 @@ VEHICLES ?=
 export VEHICLES
 vehicles_of = $(or $(VEHICLES),$(sort $(shell sed -nE 's/^. vehicle: *//p' $(1) /dev/null)))
 
-.PHONY: check check-unit check-golden check-vm check-debug fuzz soak bench demo golden vehicles
+.PHONY: check check-all check-unit check-golden check-vm check-debug fuzz soak bench demo golden vehicles
 
-check: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(if $(GOLDEN_TESTS),golden)
+# From a fresh clone, too: what is missing is installed first.
+check: deps
+	$(quiet)$(MAKE) --no-print-directory check-all
+
+check-all: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(if $(GOLDEN_TESTS),golden)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
 	$(quiet)tests/run $(UNIT_TESTS) $(GOLDEN_TESTS) $(VM_TESTS)
 
@@ -58,5 +62,6 @@ soak: tools
 bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools
 	$(quiet)for benchmark in $(BENCH_TESTS); do echo "== $${benchmark#$(TOP)/}"; "$$benchmark" || exit 1; done
 
-demo: tools
+demo: deps
+	$(quiet)$(MAKE) --no-print-directory tools
 	$(quiet)tests/demo/run
