@@ -287,13 +287,13 @@ static unsigned int piece_bvecs(const struct read_piece *piece)
 static void add_virtual(struct bio *bio, void *p, unsigned int bytes)
 {
 	if (!is_vmalloc_addr(p)) {
-		bio_add_page(bio, virt_to_page(p), bytes, offset_in_page(p));
+		__bio_add_page(bio, virt_to_page(p), bytes, offset_in_page(p));
 		return;
 	}
 	while (bytes) {
 		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE);
 
-		bio_add_page(bio, vmalloc_to_page(p), n, 0);
+		__bio_add_page(bio, vmalloc_to_page(p), n, 0);
 		p += n;
 		bytes -= n;
 	}
@@ -310,7 +310,7 @@ static void run_add_data(struct bio *bio, struct read_piece *piece)
 		return;
 	}
 	__bio_for_each_bvec(bv, piece->read->bio, i, piece->iter)
-		bio_add_page(bio, bv.bv_page, bv.bv_len, bv.bv_offset);
+		__bio_add_page(bio, bv.bv_page, bv.bv_len, bv.bv_offset);
 }
 
 static void run_submit(struct data_reader *r, struct list_head *pieces, unsigned int nr_vecs)
