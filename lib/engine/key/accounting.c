@@ -16,7 +16,6 @@
 #include <linux/string.h>
 
 #include "engine/key/values.h"
-#include "kc.h"
 
 static_assert(sizeof(struct accounting_pos) == sizeof(struct bpos_le));
 

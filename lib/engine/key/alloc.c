@@ -19,7 +19,6 @@
 #include "engine/format/ids.h"
 #include "engine/key/values.h"
 #include "engine/key/varint.h"
-#include "kc.h"
 
 /* a bucket this many generations ahead of its oldest pointer must not be reused */
 #define BUCKET_GENS_AHEAD_MAX	96

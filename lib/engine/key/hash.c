@@ -13,7 +13,7 @@
 
 #include "engine/format/ids.h"
 #include "engine/util/csum.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 /* offsets 0 and 1 are the readdir cookies of "." and ".." */
 #define DIRENT_OFFSET_MIN	2

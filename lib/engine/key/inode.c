@@ -24,7 +24,6 @@
 #include "engine/format/values.h"
 #include "engine/key/values.h"
 #include "engine/key/varint.h"
-#include "kc.h"
 
 struct field {
 	u8	bits;		/* what a value may need */

@@ -20,6 +20,7 @@
 #include "engine/key/pack.h"
 
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/limits.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -32,6 +33,7 @@ static const u8 unpacked_bits[BKEY_NR_FIELDS] = { 64, 64, 32, 32, 32, 64 };
 const struct key_format key_format_position_only = {
 	.key_u64s	= 3,
 	.bits		= { 64, 64, 32, 0, 0, 0 },
+	.byte		= { 16, 8, 4, 0, 0, 0 },
 	.shift		= { 128, 64, 32, 32, 32, 32 },
 };
 
@@ -55,6 +57,10 @@ static void format_set_shifts(struct key_format *f)
 	unsigned int i, shift = f->key_u64s * 64;
 
 	for (i = 0; i < BKEY_NR_FIELDS; i++) {
+		unsigned int last_byte = max(DIV_ROUND_UP(shift, 8), 8);
+
+		f->byte[i] = last_byte - 8;
+		f->up[i] = last_byte * 8 - shift;
 		shift -= f->bits[i];
 		f->shift[i] = shift;
 	}
@@ -131,18 +137,27 @@ static bool key_is_packed(const struct disk_key *k)
 	return (k->format & BKEY_FORMAT_MASK) == KEY_FORMAT_PACKED;
 }
 
+/* a field of more than 56 bits that shares bytes may touch 9 of them */
+static bool field_is_split(const struct key_format *f, unsigned int i)
+{
+	return f->up[i] + f->bits[i] > 64;
+}
+
 static u64 field_get(const struct key_format *f, const struct disk_key *k, unsigned int i)
 {
-	const __le64 *word = (const __le64 *)k + f->shift[i] / 64;
-	unsigned int bits = f->bits[i], low = f->shift[i] % 64;
-	u64 v;
+	const u8 *p = (const u8 *)k + f->byte[i];
+	__le64 v;
 
-	if (!bits)
+	if (!f->bits[i])
 		return f->offset[i];
-	v = le64_to_cpu(word[0]) >> low;
-	if (low + bits > 64)
-		v |= le64_to_cpu(word[1]) << (64 - low);
-	return f->offset[i] + (v & max_of_bits(bits));
+	memcpy(&v, p, sizeof(v));
+	if (unlikely(field_is_split(f, i))) {
+		unsigned int below = f->up[i] + f->bits[i] - 64;
+
+		return f->offset[i] + ((le64_to_cpu(v) << f->up[i] >> (64 - f->bits[i])) |
+				       p[-1] >> (8 - below));
+	}
+	return f->offset[i] + (le64_to_cpu(v) << f->up[i] >> (64 - f->bits[i]));
 }
 
 /* into a zeroed header; @v fits */

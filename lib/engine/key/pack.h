@@ -17,6 +17,8 @@ enum { BKEY_FIELD_INODE, BKEY_FIELD_OFFSET, BKEY_FIELD_SNAPSHOT, BKEY_FIELD_SIZE
 struct key_format {
 	u8	key_u64s;
 	u8	bits[BKEY_NR_FIELDS];
+	u8	byte[BKEY_NR_FIELDS];	/* the 8 bytes of the number that end with the field's last */
+	u8	up[BKEY_NR_FIELDS];	/* bits above the field in them */
 	u16	shift[BKEY_NR_FIELDS];	/* lowest bit of each field in the key_u64s*64 bit number */
 	u64	offset[BKEY_NR_FIELDS];
 };

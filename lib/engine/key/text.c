@@ -19,7 +19,6 @@
 #include "engine/format/btree.h"
 #include "engine/format/ids.h"
 #include "engine/key/text_internal.h"
-#include "kc.h"
 
 static const char *const key_type_names[] = {
 #define x(name, nr, min_bytes)	[nr] = #name,

@@ -11,7 +11,6 @@
 #include "engine/format/ids.h"
 #include "engine/key/extent.h"
 #include "engine/key/values.h"
-#include "kc.h"
 
 /* docs/format/70-extents.md, section 8; an unknown device counts as an ordinary one */
 static unsigned int ptr_durability(const struct extent_ptr_decoded *p,

@@ -17,7 +17,7 @@
 #include "engine/key/extent.h"
 #include "engine/key/inode.h"
 #include "engine/key/values.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 static void bytes_text(struct text_buf *out, const u8 *p, unsigned int bytes)
 {
@@ -293,7 +293,7 @@ static void snapshot_tree_text(struct text_buf *out, const struct bkey *k,
 
 static void quota_text(struct text_buf *out, const struct bkey *k, const struct key_rules *rules)
 {
-	struct quota_info q;
+	struct quota_limits q;
 
 	bce_quota_decode(k, &q);
 	bce_text_printf(out, "space hardlimit %llu softlimit %llu inodes hardlimit %llu softlimit %llu",

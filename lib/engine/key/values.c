@@ -15,7 +15,7 @@
 #include <linux/string.h>
 
 #include "engine/util/csum.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 void bce_val_copy(const struct bkey *k, void *dst, size_t bytes)
 {
@@ -171,7 +171,7 @@ static struct quota_limit quota_limit_decode(const struct bch_quota_counter_valu
 	};
 }
 
-void bce_quota_decode(const struct bkey *k, struct quota_info *out)
+void bce_quota_decode(const struct bkey *k, struct quota_limits *out)
 {
 	struct bch_quota v;
 

@@ -100,11 +100,11 @@ struct quota_limit {
 	u64	hard;
 	u64	soft;
 };
-struct quota_info {
+struct quota_limits {
 	struct quota_limit	space_sectors;
 	struct quota_limit	inodes;
 };
-void bce_quota_decode(const struct bkey *k, struct quota_info *out);
+void bce_quota_decode(const struct bkey *k, struct quota_limits *out);
 
 /* logged operations: part VII */
 struct logged_op_truncate_info {

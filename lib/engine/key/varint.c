@@ -14,7 +14,7 @@
 
 #include <linux/bitops.h>
 
-#include "kc.h"
+#include "kc/kc.h"
 
 unsigned int bce_varint_decode(const u8 *p, const u8 *end, u64 *v)
 {

@@ -26,7 +26,7 @@
 #include <linux/minmax.h>
 
 #include "engine/util/crc.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 #define CRC32C_POLY_REFLECTED	0x82f63b78U
 

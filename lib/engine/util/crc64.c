@@ -15,7 +15,7 @@
 #include "engine/util/csum.h"
 
 #include "engine/util/crc.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 #define CRC64_POLY	0x42f0e1eba9ea3693ULL
 #define CRC64_X8	(1ULL << 8)

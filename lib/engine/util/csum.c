@@ -28,7 +28,7 @@
 
 #include "engine/format/ids.h"
 #include "engine/util/crc.h"
-#include "kc.h"
+#include "kc/kc.h"
 
 #define CHACHA_BLOCK_BYTES	64
 #define NONCE_POLY_KEY		(1U << 31)	/* xor in d[3] */
