@@ -62,7 +62,7 @@ help:
 	@echo '  check-vm     the modules in virtual machines'
 	@echo '  sparse       sparse over the modules'
 	@echo '  demo         assemble, mount and read a tiered set in a virtual machine, saying each step'
-	@echo '  check-debug  check-vm on kernels with lockdep and other checks'
+	@echo '  check-debug  check-vm on kernels with lockdep, leak scan and KASAN'
 	@echo '  fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo '  soak         long runs'
 	@echo '  bench        benchmarks, beside other systems'

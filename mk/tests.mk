@@ -40,10 +40,11 @@ check-vm: tools
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
 	$(quiet)tests/run $(VM_TESTS)
 
-# The same scripts on a kernel that watches locks, sleeping and lists. Only UML has one.
+# The same scripts on kernels that watch locks, sleeping, lists and leaks, and memory. Only UML has them.
+DEBUG_VEHICLES := uml-debug uml-kasan
 check-debug: tools
-	$(quiet)tests/vm/prepare uml-debug
-	$(quiet)VEHICLES=uml-debug tests/run $(VM_TESTS)
+	$(quiet)tests/vm/prepare $(DEBUG_VEHICLES)
+	$(quiet)VEHICLES='$(DEBUG_VEHICLES)' tests/run $(VM_TESTS)
 
 # The golden images, unpacked (sparse) and verified, in $(O)/golden/NAME/.
 golden:
@@ -59,8 +60,13 @@ soak: tools
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(SOAK_TESTS))
 	$(quiet)tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
 
+# Scripts run on the host and start the vehicles they compare, ours and the judge.
 bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools
-	$(quiet)for benchmark in $(BENCH_TESTS); do echo "== $${benchmark#$(TOP)/}"; "$$benchmark" || exit 1; done
+	$(if $(filter %.sh,$(BENCH_TESTS)),$(quiet)tests/vm/prepare uml)
+	$(quiet)for benchmark in $(BENCH_TESTS); do \
+		echo "== $${benchmark#$(O)/}"; \
+		case $$benchmark in *.sh) bash $$benchmark ;; *) $$benchmark ;; esac || exit 1; \
+	done
 
 demo: deps
 	$(quiet)$(MAKE) --no-print-directory tools
