@@ -4,6 +4,7 @@
 
 #include "engine/format/journal.h"
 #include "engine/key/validate.h"
+#include "engine/sb/entry.h"
 #include "engine/sb/members.h"
 #include "engine/sb/sb.h"
 #include "engine/util/log.h"
@@ -11,14 +12,18 @@
 struct bce_cipher;
 struct overlay;
 
-#define BTREE_ID_MAX	63
-
-/* a btree's root as the newest journal entry or the clean section has it */
+/*
+ * A btree's root as the newest journal entry or the clean section has it. A present root
+ * whose key has u64s 0 is one that the writer could not read any more: the btree is not
+ * empty, it is lost.
+ */
 struct journal_root {
 	bool	present;
 	u8	level;
-	u64	key[BKEY_U64S + 9];	/* unpacked disk key, u64s in its first byte */
+	u64	key[BTREE_ROOT_U64S_MAX];	/* unpacked disk key, u64s in its first byte */
 };
+
+#define JOURNAL_COPIES_MAX	4
 
 /* where a copy of an entry was found */
 struct journal_copy {
@@ -34,14 +39,15 @@ struct journal_entry {
 	struct jset		*jset;		/* decrypted, kvmalloc'ed */
 	size_t			bytes;
 	bool			csum_good;
-	bool			ignore;		/* not in the replay set (noflush tail, torn, blacklisted) */
+	bool			ignore;		/* not in the replay set: older, noflush tail, torn, blacklisted */
 	u8			nr_copies;
-	struct journal_copy	copy[4];
+	struct journal_copy	copy[JOURNAL_COPIES_MAX];	/* the first ones found */
 };
 
 /*
- * What the journal (dirty set) or the clean section (clean set) says. For a
- * clean set there are no entries; roots come from the section.
+ * What the journal (dirty set) or the clean section (clean set) says. Roots of a
+ * clean set come from the section, and there are no entries, unless read_all asked
+ * for them: then all of them are marked ignored.
  */
 struct journal_replay {
 	bool			clean;
@@ -70,7 +76,8 @@ struct journal_read_context {
 /**
  * bce_journal_read() - roots and entries, without writing a byte
  * Context: may sleep, reads all journal rings of a dirty set.
- * Return: 0; -EIO unreadable, -EBADMSG a rule broken (logged with its error id), -ENOMEM.
+ * Return: 0; -EIO unreadable, -EBADMSG a rule broken (logged, with its error id where it has
+ *         one), -ENOKEY encrypted and no cipher given, -ENOMEM.
  * Source: docs/format/30-journal.md, sections 7 to 9; 10-superblock.md, 6.6.
  */
 int bce_journal_read(struct journal_replay *out, const struct journal_read_context *ctx);
@@ -83,8 +90,11 @@ bool bce_journal_seq_blacklisted(const struct journal_blacklist *bl, u64 seq);
 int bce_jset_validate(const struct jset *j, size_t bytes, const struct key_rules *rules,
 		      struct text_buf *err);
 
-/* iterate sub-entries of a validated jset */
+/* iterate sub-entries; NULL at the end, or where they stop tiling a jset that was not validated */
 const struct jset_entry *bce_jset_first(const struct jset *j);
 const struct jset_entry *bce_jset_next(const struct jset *j, const struct jset_entry *e);
+
+/* was it written without flush (and thus has no last_seq)? */
+bool bce_jset_is_noflush(const struct jset *j);
 
 #endif

@@ -53,8 +53,9 @@ static void ptr_text(struct text_buf *out, const struct extent_ptr *ptr,
 		if (rules->bucket_gen)
 			gen = rules->bucket_gen(rules->text_ctx, ptr->dev, bucket);
 	} else {
-		bce_text_printf(out, "ptr: %u:sector %llu gen %u", ptr->dev, ptr->sector,
-				ptr->gen);
+		/* without a set the listings have plain sectors; with one, this stands out */
+		bce_text_printf(out, "ptr: %u:%s%llu gen %u", ptr->dev, rules ? "sector " : "",
+				ptr->sector, ptr->gen);
 	}
 	if (ptr->cached)
 		bce_text_printf(out, " cached");
@@ -127,11 +128,14 @@ void bce_ptrs_text(struct text_buf *out, const struct bkey *k, const struct key_
 {
 	struct extent_entry e;
 	struct extent_walk w;
+	bool space = rules;
 
-	bce_text_printf(out, "durability: %u", key_durability(k, rules));
+	if (rules)	/* how durable a member is, only its set knows */
+		bce_text_printf(out, "durability: %u", key_durability(k, rules));
 	bce_extent_walk_init(&w, k, 0);
-	while (bce_extent_next_entry(&w, &e)) {
-		bce_text_putc(out, ' ');
+	for (; bce_extent_next_entry(&w, &e); space = true) {
+		if (space)
+			bce_text_putc(out, ' ');
 		entry_text(out, &e, rules);
 	}
 	if (w.bad)

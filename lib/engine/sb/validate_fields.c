@@ -106,6 +106,9 @@ static int member_check(const struct bch_sb *sb, unsigned int idx, const struct 
 	else if (m.bucket_sectors < need)
 		bce_text_printf(why, "member %u: bucket of %u sectors, block or btree node has %u",
 				idx, m.bucket_sectors, need);
+	else if (m.bucket_sectors % le16_to_cpu(sb->block_size))
+		bce_text_printf(why, "member %u: bucket of %u sectors is not whole blocks of %u",
+				idx, m.bucket_sectors, le16_to_cpu(sb->block_size));
 	else if (m.btree_bitmap_shift >= 58)
 		bce_text_printf(why, "member %u: btree bitmap shift %u, must be below 58", idx,
 				m.btree_bitmap_shift);
