@@ -30,9 +30,9 @@ static int count_entries(const u8 *p, const u8 *end)
 		const struct bch_acl_entry *e = (const void *)p;
 		size_t bytes = sizeof(struct bch_acl_entry_short);
 
-		if (end - p < bytes || !tag_known(le16_to_cpu(e->tag)))
+		if (end - p < bytes || !tag_known(le16_to_cpu(e->e_tag)))
 			return -EUCLEAN;
-		if (entry_has_id(le16_to_cpu(e->tag)))
+		if (entry_has_id(le16_to_cpu(e->e_tag)))
 			bytes = sizeof(struct bch_acl_entry);
 		if (end - p < bytes)
 			return -EUCLEAN;
@@ -44,12 +44,12 @@ static int count_entries(const u8 *p, const u8 *end)
 
 static void decode_entry(struct posix_acl_entry *out, const struct bch_acl_entry *e)
 {
-	out->e_tag = le16_to_cpu(e->tag);
-	out->e_perm = le16_to_cpu(e->perm);
+	out->e_tag = le16_to_cpu(e->e_tag);
+	out->e_perm = le16_to_cpu(e->e_perm);
 	if (out->e_tag == ACL_USER)
-		out->e_uid = make_kuid(&init_user_ns, le32_to_cpu(e->id));
+		out->e_uid = make_kuid(&init_user_ns, le32_to_cpu(e->e_id));
 	else if (out->e_tag == ACL_GROUP)
-		out->e_gid = make_kgid(&init_user_ns, le32_to_cpu(e->id));
+		out->e_gid = make_kgid(&init_user_ns, le32_to_cpu(e->e_id));
 }
 
 static struct posix_acl *decode(const void *value, size_t bytes)
@@ -59,7 +59,7 @@ static struct posix_acl *decode(const void *value, size_t bytes)
 	struct posix_acl *acl;
 	int n, i;
 
-	if (bytes < sizeof(*header) || le32_to_cpu(header->version) != 1)
+	if (bytes < sizeof(*header) || le32_to_cpu(header->a_version) != 1)
 		return ERR_PTR(-EUCLEAN);
 	n = count_entries(p, end);
 	if (n <= 0)
@@ -71,13 +71,13 @@ static struct posix_acl *decode(const void *value, size_t bytes)
 		const struct bch_acl_entry *e = (const void *)p;
 
 		decode_entry(&acl->a_entries[i], e);
-		p += entry_has_id(le16_to_cpu(e->tag)) ? sizeof(struct bch_acl_entry) :
+		p += entry_has_id(le16_to_cpu(e->e_tag)) ? sizeof(struct bch_acl_entry) :
 			sizeof(struct bch_acl_entry_short);
 	}
 	return acl;
 }
 
-struct posix_acl *vfs_get_acl(struct inode *inode, int type, bool rcu)
+struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu)
 {
 	enum bce_xattr_type xattr = type == ACL_TYPE_ACCESS ? BCE_XATTR_ACL_ACCESS :
 							      BCE_XATTR_ACL_DEFAULT;
@@ -91,7 +91,7 @@ struct posix_acl *vfs_get_acl(struct inode *inode, int type, bool rcu)
 	value = kmalloc(room, GFP_KERNEL);
 	if (!value)
 		return ERR_PTR(-ENOMEM);
-	ret = bce_xattr_get(to_vfs_super(inode->i_sb)->set, &to_vfs_inode(inode)->e, xattr, "",
+	ret = bce_xattr_get(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, xattr, "",
 			    value, room);
 	if (ret >= 0)
 		acl = decode(value, ret);

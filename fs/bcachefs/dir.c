@@ -9,7 +9,7 @@
 #include <linux/dcache.h>
 #include <linux/fs.h>
 
-struct dentry *vfs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
+struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
 	struct bce_file_id id;
 	struct inode *inode = NULL;
@@ -17,10 +17,10 @@ struct dentry *vfs_lookup(struct inode *dir, struct dentry *dentry, unsigned int
 
 	if (dentry->d_name.len > BCE_NAME_MAX)
 		return ERR_PTR(-ENAMETOOLONG);
-	ret = bce_dirent_lookup(to_vfs_super(dir->i_sb)->set, &to_vfs_inode(dir)->e,
+	ret = bce_dirent_lookup(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e,
 				dentry->d_name.name, dentry->d_name.len, &id);
 	if (!ret)
-		inode = vfs_iget(dir->i_sb, id);
+		inode = bcachefs_iget(dir->i_sb, id);
 	else if (ret != -ENOENT)
 		return ERR_PTR(ret);
 	/* a name whose inode is missing is damage, not absence */
@@ -44,7 +44,7 @@ static bool readdir_emit(void *ctx, const struct bce_dirent *d)
 	return true;
 }
 
-static int vfs_iterate(struct file *file, struct dir_context *ctx)
+static int bcachefs_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct inode *dir = file_inode(file);
 	struct readdir_state s = { .ctx = ctx };
@@ -54,14 +54,14 @@ static int vfs_iterate(struct file *file, struct dir_context *ctx)
 	/* the step beyond the highest possible slot */
 	if (ctx->pos < 0)
 		return 0;
-	return bce_readdir(to_vfs_super(dir->i_sb)->set, &to_vfs_inode(dir)->e, ctx->pos,
+	return bce_readdir(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e, ctx->pos,
 			   readdir_emit, &s);
 }
 
-const struct file_operations vfs_dir_fops = {
+const struct file_operations bcachefs_dir_fops = {
 	.llseek		= generic_file_llseek,
 	.read		= generic_read_dir,
-	.iterate_shared	= vfs_iterate,
-	.unlocked_ioctl	= vfs_ioctl_file,
+	.iterate_shared	= bcachefs_iterate,
+	.unlocked_ioctl	= bcachefs_ioctl_file,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -84,13 +84,13 @@ static int direct_submit_piece(struct direct_read *dr, struct inode *inode, loff
 	*pos += bio->bi_iter.bi_size;
 	p->dr = dr;
 	p->read = (struct bce_read) {
-		.file = to_vfs_inode(inode)->e.id,
+		.file = to_bcachefs_inode(inode)->e.id,
 		.bio = bio,
 		.done = piece_done,
 		.user_pages = true,
 	};
 	atomic_inc(&dr->pending);
-	bce_read_submit(to_vfs_super(inode->i_sb)->set, &p->read);
+	bce_read_submit(to_bcachefs_super(inode->i_sb)->set, &p->read);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ static size_t direct_length(struct inode *inode, loff_t pos, size_t count)
 	return pos < size ? min_t(u64, count, round_up(size - pos, SECTOR_SIZE)) : 0;
 }
 
-ssize_t vfs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
+ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	size_t asked = iov_iter_count(iter);
@@ -158,12 +158,12 @@ ssize_t vfs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 	return ret;
 }
 
-int vfs_direct_init(void)
+int bcachefs_direct_init(void)
 {
 	return bioset_init(&direct_set, 16, offsetof(struct direct_piece, bio), BIOSET_NEED_BVECS);
 }
 
-void vfs_direct_exit(void)
+void bcachefs_direct_exit(void)
 {
 	bioset_exit(&direct_set);
 }

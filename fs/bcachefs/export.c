@@ -26,7 +26,7 @@ struct handle_pair {
 
 static struct handle handle_of(struct inode *inode)
 {
-	const struct bce_inode *e = &to_vfs_inode(inode)->e;
+	const struct bce_inode *e = &to_bcachefs_inode(inode)->e;
 
 	return (struct handle) {
 		.inum = cpu_to_le64(e->id.inum),
@@ -58,7 +58,7 @@ static struct dentry *decode(struct super_block *sb, const struct handle *h)
 		.inum = le64_to_cpu(h->inum),
 		.subvol = le32_to_cpu(h->subvol),
 	};
-	struct inode *inode = vfs_iget(sb, id);
+	struct inode *inode = bcachefs_iget(sb, id);
 
 	if (inode == ERR_PTR(-ENOENT))
 		return ERR_PTR(-ESTALE);
@@ -92,17 +92,17 @@ static struct dentry *get_parent(struct dentry *child)
 {
 	struct inode *inode = d_inode(child);
 	struct bce_file_id id;
-	int ret = bce_parent(to_vfs_super(inode->i_sb)->set, &to_vfs_inode(inode)->e, &id);
+	int ret = bce_parent(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, &id);
 
-	return ret ? ERR_PTR(ret) : d_obtain_alias(vfs_iget(inode->i_sb, id));
+	return ret ? ERR_PTR(ret) : d_obtain_alias(bcachefs_iget(inode->i_sb, id));
 }
 
 static int get_name(struct dentry *parent, char *name, struct dentry *child)
 {
 	struct inode *dir = d_inode(parent), *inode = d_inode(child);
 	char found[BCE_NAME_MAX + 1];
-	int ret = bce_name_of(to_vfs_super(dir->i_sb)->set, &to_vfs_inode(dir)->e,
-			      &to_vfs_inode(inode)->e, found);
+	int ret = bce_name_of(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e,
+			      &to_bcachefs_inode(inode)->e, found);
 
 	if (ret)
 		return ret;
@@ -112,7 +112,7 @@ static int get_name(struct dentry *parent, char *name, struct dentry *child)
 	return 0;
 }
 
-const struct export_operations vfs_export_ops = {
+const struct export_operations bcachefs_export_ops = {
 	.encode_fh	= encode,
 	.fh_to_dentry	= fh_to_dentry,
 	.fh_to_parent	= fh_to_parent,

@@ -14,7 +14,7 @@
 
 #include "kc/kc.h"
 
-static ssize_t vfs_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+static ssize_t bcachefs_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	ssize_t ret;
 
@@ -22,7 +22,7 @@ static ssize_t vfs_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 		return generic_file_read_iter(iocb, iter);
 	if (!iov_iter_count(iter))
 		return 0;
-	ret = vfs_direct_read(iocb, iter);
+	ret = bcachefs_direct_read(iocb, iter);
 	if (ret >= 0 || ret == -EIOCBQUEUED)
 		file_accessed(iocb->ki_filp);
 	return ret;
@@ -46,8 +46,8 @@ static bool extent_is_data(const struct bce_extent *e)
 /* first byte at or after @pos that is data (or hole); the end of the file is a hole */
 static loff_t seek_kind(struct inode *inode, loff_t pos, bool want_data)
 {
-	struct bce_file_id id = to_vfs_inode(inode)->e.id;
-	struct bce_set *set = to_vfs_super(inode->i_sb)->set;
+	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
+	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
 	loff_t size = i_size_read(inode);
 
 	if (pos < 0 || pos >= size)
@@ -69,7 +69,7 @@ static loff_t seek_kind(struct inode *inode, loff_t pos, bool want_data)
 	return want_data ? -ENXIO : size;
 }
 
-static loff_t vfs_llseek(struct file *file, loff_t offset, int whence)
+static loff_t bcachefs_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct inode *inode = file_inode(file);
 
@@ -116,10 +116,10 @@ static int fiemap_emit(struct fiemap_extent_info *info, const struct bce_extent 
 }
 
 /* one extent of delay, so that the last one can be marked */
-int vfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
+int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
 {
-	struct bce_file_id id = to_vfs_inode(inode)->e.id;
-	struct bce_set *set = to_vfs_super(inode->i_sb)->set;
+	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
+	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
 	struct bce_extent e, held = { };
 	bool have = false;
 	u64 sector, end;
@@ -158,19 +158,19 @@ int vfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, 
 	return ret == -ECANCELED ? 0 : ret;
 }
 
-static int vfs_open(struct inode *inode, struct file *file)
+static int bcachefs_open(struct inode *inode, struct file *file)
 {
 	file->f_mode |= FMODE_CAN_ODIRECT;
 	return generic_file_open(inode, file);
 }
 
-const struct file_operations vfs_file_fops = {
-	.open		= vfs_open,
-	.llseek		= vfs_llseek,
-	.read_iter	= vfs_read_iter,
+const struct file_operations bcachefs_file_fops = {
+	.open		= bcachefs_open,
+	.llseek		= bcachefs_llseek,
+	.read_iter	= bcachefs_read_iter,
 	.splice_read	= KC_SPLICE_READ,
 	.mmap		= generic_file_readonly_mmap,
 	.fsync		= noop_fsync,
-	.unlocked_ioctl	= vfs_ioctl_file,
+	.unlocked_ioctl	= bcachefs_ioctl_file,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

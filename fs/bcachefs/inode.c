@@ -28,13 +28,13 @@ static bool id_equal(struct bce_file_id a, struct bce_file_id b)
 
 static int inode_test(struct inode *inode, void *id)
 {
-	return id_equal(to_vfs_inode(inode)->e.id, *(struct bce_file_id *)id);
+	return id_equal(to_bcachefs_inode(inode)->e.id, *(struct bce_file_id *)id);
 }
 
 static int inode_set(struct inode *inode, void *id)
 {
-	to_vfs_inode(inode)->e.id = *(struct bce_file_id *)id;
-	inode->i_ino = to_vfs_inode(inode)->e.id.inum;
+	to_bcachefs_inode(inode)->e.id = *(struct bce_file_id *)id;
+	inode->i_ino = to_bcachefs_inode(inode)->e.id.inum;
 	return 0;
 }
 
@@ -65,25 +65,25 @@ static int set_operations(struct inode *inode, const struct bce_inode *e)
 {
 	switch (e->mode & S_IFMT) {
 	case S_IFREG:
-		inode->i_op = &vfs_file_iops;
-		inode->i_fop = &vfs_file_fops;
-		inode->i_mapping->a_ops = &vfs_aops;
+		inode->i_op = &bcachefs_file_iops;
+		inode->i_fop = &bcachefs_file_fops;
+		inode->i_mapping->a_ops = &bcachefs_aops;
 		mapping_set_large_folios(inode->i_mapping);
 		return 0;
 	case S_IFDIR:
-		inode->i_op = &vfs_dir_iops;
-		inode->i_fop = &vfs_dir_fops;
+		inode->i_op = &bcachefs_dir_iops;
+		inode->i_fop = &bcachefs_dir_fops;
 		return 0;
 	case S_IFLNK:
-		inode->i_op = &vfs_symlink_iops;
-		inode->i_mapping->a_ops = &vfs_aops;
+		inode->i_op = &bcachefs_symlink_iops;
+		inode->i_mapping->a_ops = &bcachefs_aops;
 		inode_nohighmem(inode);
 		return 0;
 	case S_IFCHR:
 	case S_IFBLK:
 	case S_IFIFO:
 	case S_IFSOCK:
-		inode->i_op = &vfs_special_iops;
+		inode->i_op = &bcachefs_special_iops;
 		init_special_inode(inode, e->mode, MKDEV(e->rdev_major, e->rdev_minor));
 		return 0;
 	default:
@@ -91,10 +91,10 @@ static int set_operations(struct inode *inode, const struct bce_inode *e)
 	}
 }
 
-struct inode *vfs_iget(struct super_block *sb, struct bce_file_id id)
+struct inode *bcachefs_iget(struct super_block *sb, struct bce_file_id id)
 {
 	struct inode *inode = iget5_locked(sb, id_hash(id), inode_test, inode_set, &id);
-	struct vfs_inode *vi;
+	struct bcachefs_inode *vi;
 	int ret;
 
 	if (!inode)
@@ -102,8 +102,8 @@ struct inode *vfs_iget(struct super_block *sb, struct bce_file_id id)
 	if (!(inode->i_state & I_NEW))
 		return inode;
 
-	vi = to_vfs_inode(inode);
-	ret = bce_inode_read(to_vfs_super(sb)->set, id, &vi->e);
+	vi = to_bcachefs_inode(inode);
+	ret = bce_inode_read(to_bcachefs_super(sb)->set, id, &vi->e);
 	if (!ret) {
 		set_attributes(inode, &vi->e);
 		ret = set_operations(inode, &vi->e);
@@ -116,14 +116,14 @@ struct inode *vfs_iget(struct super_block *sb, struct bce_file_id id)
 	return inode;
 }
 
-static int vfs_getattr_inode(kc_idmap *idmap, const struct path *path, struct kstat *stat,
+static int bcachefs_getattr_inode(kc_idmap *idmap, const struct path *path, struct kstat *stat,
 			     u32 request_mask, unsigned int flags)
 {
 	struct inode *inode = d_inode(path->dentry);
-	const struct bce_inode *e = &to_vfs_inode(inode)->e;
+	const struct bce_inode *e = &to_bcachefs_inode(inode)->e;
 
 	kc_fillattr(idmap, request_mask, inode, stat);
-	stat->blksize = to_vfs_super(inode->i_sb)->info.block_bytes;
+	stat->blksize = to_bcachefs_super(inode->i_sb)->info.block_bytes;
 	if (request_mask & STATX_BTIME) {
 		stat->result_mask |= STATX_BTIME;
 		stat->btime = e->btime;
@@ -140,31 +140,31 @@ static int vfs_getattr_inode(kc_idmap *idmap, const struct path *path, struct ks
 	return 0;
 }
 
-const struct inode_operations vfs_file_iops = {
-	.getattr	= vfs_getattr_inode,
-	.fiemap		= vfs_fiemap,
-	.listxattr	= vfs_listxattr,
-	.fileattr_get	= vfs_fileattr_get,
-	.KC_GET_ACL	= vfs_get_acl,
+const struct inode_operations bcachefs_file_iops = {
+	.getattr	= bcachefs_getattr_inode,
+	.fiemap		= bcachefs_fiemap,
+	.listxattr	= bcachefs_listxattr,
+	.fileattr_get	= bcachefs_fileattr_get,
+	.KC_GET_ACL	= bcachefs_get_acl,
 };
 
-const struct inode_operations vfs_dir_iops = {
-	.lookup		= vfs_lookup,
-	.getattr	= vfs_getattr_inode,
-	.listxattr	= vfs_listxattr,
-	.fileattr_get	= vfs_fileattr_get,
-	.KC_GET_ACL	= vfs_get_acl,
+const struct inode_operations bcachefs_dir_iops = {
+	.lookup		= bcachefs_lookup,
+	.getattr	= bcachefs_getattr_inode,
+	.listxattr	= bcachefs_listxattr,
+	.fileattr_get	= bcachefs_fileattr_get,
+	.KC_GET_ACL	= bcachefs_get_acl,
 };
 
 /* the target is the file's first block: read like any data, through the page cache */
-const struct inode_operations vfs_symlink_iops = {
+const struct inode_operations bcachefs_symlink_iops = {
 	.get_link	= page_get_link,
-	.getattr	= vfs_getattr_inode,
-	.listxattr	= vfs_listxattr,
+	.getattr	= bcachefs_getattr_inode,
+	.listxattr	= bcachefs_listxattr,
 };
 
-const struct inode_operations vfs_special_iops = {
-	.getattr	= vfs_getattr_inode,
-	.listxattr	= vfs_listxattr,
-	.KC_GET_ACL	= vfs_get_acl,
+const struct inode_operations bcachefs_special_iops = {
+	.getattr	= bcachefs_getattr_inode,
+	.listxattr	= bcachefs_listxattr,
+	.KC_GET_ACL	= bcachefs_get_acl,
 };

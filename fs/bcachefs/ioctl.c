@@ -11,9 +11,9 @@
 
 #define IOCTL_QUERY_UUID	_IOR(0xbc, 1, __u8[16])
 
-int vfs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 {
-	const struct bce_inode *e = &to_vfs_inode(d_inode(dentry))->e;
+	const struct bce_inode *e = &to_bcachefs_inode(d_inode(dentry))->e;
 	u32 flags = 0;
 
 	if (e->flags & BCE_INODE_SYNC)
@@ -38,14 +38,14 @@ static long get_label(struct super_block *sb, char __user *arg)
 {
 	char label[FSLABEL_MAX] = { };
 
-	memcpy(label, to_vfs_super(sb)->info.label, sizeof(to_vfs_super(sb)->info.label));
+	memcpy(label, to_bcachefs_super(sb)->info.label, sizeof(to_bcachefs_super(sb)->info.label));
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
 }
 
-long vfs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
+long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct inode *inode = file_inode(file);
-	struct vfs_super *vs = to_vfs_super(inode->i_sb);
+	struct bcachefs_super *vs = to_bcachefs_super(inode->i_sb);
 
 	switch (cmd) {
 	case FS_IOC_GETVERSION:

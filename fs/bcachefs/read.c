@@ -47,7 +47,7 @@ static struct folio_read *folio_read_alloc(struct inode *inode, loff_t pos,
 	bio->bi_iter.bi_sector = pos >> SECTOR_SHIFT;
 	fr = container_of(bio, struct folio_read, bio);
 	fr->read = (struct bce_read) {
-		.file = to_vfs_inode(inode)->e.id,
+		.file = to_bcachefs_inode(inode)->e.id,
 		.bio = bio,
 		.done = folio_read_done,
 	};
@@ -56,13 +56,13 @@ static struct folio_read *folio_read_alloc(struct inode *inode, loff_t pos,
 
 static struct bce_set *inode_set_of(struct inode *inode)
 {
-	return to_vfs_super(inode->i_sb)->set;
+	return to_bcachefs_super(inode->i_sb)->set;
 }
 
 /* widen [start, end) sectors to the borders of the extents stored under both ends */
 static void widen_to_extents(struct inode *inode, u64 *start, u64 *end)
 {
-	struct bce_file_id id = to_vfs_inode(inode)->e.id;
+	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
 	struct bce_extent e;
 
 	if (bce_extent_at(inode_set_of(inode), id, *start, &e))
@@ -90,7 +90,7 @@ static void expand_window(struct readahead_control *rac)
 				 (want_end - want_start) << SECTOR_SHIFT);
 }
 
-static void vfs_readahead(struct readahead_control *rac)
+static void bcachefs_readahead(struct readahead_control *rac)
 {
 	struct inode *inode = rac->mapping->host;
 	struct folio_read *fr = NULL;
@@ -118,7 +118,7 @@ static void vfs_readahead(struct readahead_control *rac)
 		bce_read_submit(inode_set_of(inode), &fr->read);
 }
 
-static int vfs_read_folio(struct file *file, struct folio *folio)
+static int bcachefs_read_folio(struct file *file, struct folio *folio)
 {
 	struct inode *inode = folio->mapping->host;
 	struct folio_read *fr = folio_read_alloc(inode, folio_pos(folio), 1, GFP_NOFS);
@@ -132,18 +132,18 @@ static int vfs_read_folio(struct file *file, struct folio *folio)
 	return 0;
 }
 
-const struct address_space_operations vfs_aops = {
-	.read_folio	= vfs_read_folio,
-	.readahead	= vfs_readahead,
+const struct address_space_operations bcachefs_aops = {
+	.read_folio	= bcachefs_read_folio,
+	.readahead	= bcachefs_readahead,
 };
 
-int vfs_read_init(void)
+int bcachefs_read_init(void)
 {
 	return bioset_init(&folio_read_set, 16, offsetof(struct folio_read, bio),
 			   BIOSET_NEED_BVECS);
 }
 
-void vfs_read_exit(void)
+void bcachefs_read_exit(void)
 {
 	bioset_exit(&folio_read_set);
 }

@@ -84,7 +84,7 @@ static const char *contradiction(const struct mount_opts *m, const struct bce_op
 
 static int show_options(struct seq_file *m, struct dentry *root)
 {
-	struct vfs_super *vs = to_vfs_super(root->d_sb);
+	struct bcachefs_super *vs = to_bcachefs_super(root->d_sb);
 	struct bce_open_opts opts;
 
 	bce_set_opts(vs->set, &opts);
@@ -105,26 +105,26 @@ static int show_options(struct seq_file *m, struct dentry *root)
 
 static struct inode *alloc_inode_fn(struct super_block *sb)
 {
-	struct vfs_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_NOFS);
+	struct bcachefs_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_NOFS);
 
 	return vi ? &vi->v : NULL;
 }
 
 static void free_inode_fn(struct inode *inode)
 {
-	kmem_cache_free(inode_cache, to_vfs_inode(inode));
+	kmem_cache_free(inode_cache, to_bcachefs_inode(inode));
 }
 
 static void inode_init_once_fn(void *p)
 {
-	inode_init_once(&((struct vfs_inode *)p)->v);
+	inode_init_once(&((struct bcachefs_inode *)p)->v);
 }
 
 /* ---- super block ---- */
 
 static int statfs_fn(struct dentry *dentry, struct kstatfs *buf)
 {
-	struct vfs_super *vs = to_vfs_super(dentry->d_sb);
+	struct bcachefs_super *vs = to_bcachefs_super(dentry->d_sb);
 	unsigned int shift = ilog2(vs->info.block_bytes >> SECTOR_SHIFT);
 	struct bce_usage u;
 	int ret = bce_set_usage(vs->set, &u);
@@ -145,7 +145,7 @@ static int statfs_fn(struct dentry *dentry, struct kstatfs *buf)
 
 static void put_super(struct super_block *sb)
 {
-	struct vfs_super *vs = to_vfs_super(sb);
+	struct bcachefs_super *vs = to_bcachefs_super(sb);
 
 	bce_set_release(vs->set, sb);
 	bce_set_put(vs->set);
@@ -185,7 +185,7 @@ static struct bce_set *claim_set(struct fs_context *fc, struct super_block *sb)
 	return set;
 }
 
-static int apply_options(struct fs_context *fc, struct super_block *sb, struct vfs_super *vs)
+static int apply_options(struct fs_context *fc, struct super_block *sb, struct bcachefs_super *vs)
 {
 	const struct mount_opts *m = fc->fs_private;
 	struct bce_open_opts opts;
@@ -220,7 +220,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct bce_file_id root_id = { .subvol = BCE_ROOT_SUBVOL };
 	struct bce_subvolume root_subvol;
-	struct vfs_super *vs;
+	struct bcachefs_super *vs;
 	struct bce_set *set;
 	struct inode *root;
 	int ret;
@@ -245,14 +245,14 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	set_geometry(sb, &vs->info);
 	sb->s_flags |= SB_RDONLY;
 	sb->s_op = &super_ops;
-	sb->s_export_op = &vfs_export_ops;
-	sb->s_xattr = vfs_xattr_handlers;
+	sb->s_export_op = &bcachefs_export_ops;
+	sb->s_xattr = bcachefs_xattr_handlers;
 
 	ret = bce_subvolume_read(set, BCE_ROOT_SUBVOL, &root_subvol);
 	if (ret)
 		goto fail;
 	root_id.inum = root_subvol.root_inum;
-	root = vfs_iget(sb, root_id);
+	root = bcachefs_iget(sb, root_id);
 	if (IS_ERR(root)) {
 		errorf(fc, "bcachefs: the root directory cannot be read");
 		ret = PTR_ERR(root);
@@ -325,22 +325,22 @@ static int __init bcachefs_init(void)
 {
 	int ret = -ENOMEM;
 
-	inode_cache = kmem_cache_create("bce_vfs_inode", sizeof(struct vfs_inode), 0,
+	inode_cache = kmem_cache_create("bce_inode", sizeof(struct bcachefs_inode), 0,
 					SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT, inode_init_once_fn);
 	if (!inode_cache)
 		return ret;
-	ret = vfs_read_init();
+	ret = bcachefs_read_init();
 	if (ret)
 		goto free_cache;
-	ret = vfs_direct_init();
+	ret = bcachefs_direct_init();
 	if (ret)
 		goto read_exit;
 	ret = register_filesystem(&fs_type);
 	if (!ret)
 		return 0;
-	vfs_direct_exit();
+	bcachefs_direct_exit();
 read_exit:
-	vfs_read_exit();
+	bcachefs_read_exit();
 free_cache:
 	kmem_cache_destroy(inode_cache);
 	return ret;
@@ -349,8 +349,8 @@ free_cache:
 static void __exit bcachefs_exit(void)
 {
 	unregister_filesystem(&fs_type);
-	vfs_direct_exit();
-	vfs_read_exit();
+	bcachefs_direct_exit();
+	bcachefs_read_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
 	kmem_cache_destroy(inode_cache);

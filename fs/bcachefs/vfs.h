@@ -8,68 +8,68 @@
 #include <bcachefs/set.h>
 
 /* one mounted file system; sb->s_fs_info */
-struct vfs_super {
+struct bcachefs_super {
 	struct bce_set		*set;		/* claimed by us */
 	struct bce_set_info	info;		/* as it was at mount */
 	bool			acl;
 };
 
 /* an inode in memory: the VFS's part and the engine's description */
-struct vfs_inode {
+struct bcachefs_inode {
 	struct inode		v;
 	struct bce_inode	e;		/* constant while the mount is read-only */
 };
 
-static inline struct vfs_inode *to_vfs_inode(struct inode *inode)
+static inline struct bcachefs_inode *to_bcachefs_inode(struct inode *inode)
 {
-	return container_of(inode, struct vfs_inode, v);
+	return container_of(inode, struct bcachefs_inode, v);
 }
 
-static inline struct vfs_super *to_vfs_super(struct super_block *sb)
+static inline struct bcachefs_super *to_bcachefs_super(struct super_block *sb)
 {
 	return sb->s_fs_info;
 }
 
 /* inode.c */
-extern const struct inode_operations vfs_dir_iops;
-extern const struct inode_operations vfs_file_iops;
-extern const struct inode_operations vfs_symlink_iops;
-extern const struct inode_operations vfs_special_iops;
+extern const struct inode_operations bcachefs_dir_iops;
+extern const struct inode_operations bcachefs_file_iops;
+extern const struct inode_operations bcachefs_symlink_iops;
+extern const struct inode_operations bcachefs_special_iops;
 /* the inode, locked no more; ERR_PTR: -ENOENT, -EIO, -ENOMEM */
-struct inode *vfs_iget(struct super_block *sb, struct bce_file_id id);
+struct inode *bcachefs_iget(struct super_block *sb, struct bce_file_id id);
 
 /* dir.c */
-extern const struct file_operations vfs_dir_fops;
-struct dentry *vfs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags);
+extern const struct file_operations bcachefs_dir_fops;
+struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags);
 
 /* file.c */
-extern const struct file_operations vfs_file_fops;
-int vfs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
+extern const struct file_operations bcachefs_file_fops;
+int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 
 /* read.c */
-extern const struct address_space_operations vfs_aops;
-int vfs_read_init(void);
-void vfs_read_exit(void);
+extern const struct address_space_operations bcachefs_aops;
+int bcachefs_read_init(void);
+void bcachefs_read_exit(void);
 
 /* direct.c */
-ssize_t vfs_direct_read(struct kiocb *iocb, struct iov_iter *iter);
-int vfs_direct_init(void);
-void vfs_direct_exit(void);
+ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter);
+int bcachefs_direct_init(void);
+void bcachefs_direct_exit(void);
 
 /* ioctl.c */
-long vfs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
+long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
 struct fileattr;
-int vfs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 
 /* xattr.c */
-extern const struct xattr_handler *vfs_xattr_handlers[];
-ssize_t vfs_listxattr(struct dentry *dentry, char *list, size_t size);
+extern const struct xattr_handler *bcachefs_xattr_handlers[];
+ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size);
 
 /* acl.c */
 struct posix_acl;
-struct posix_acl *vfs_get_acl(struct inode *inode, int type, bool rcu);
+struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu);
 
 /* export.c */
-extern const struct export_operations vfs_export_ops;
+extern const struct export_operations bcachefs_export_ops;
 
 #endif

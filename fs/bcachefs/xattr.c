@@ -20,7 +20,7 @@
 static int stored_get(const struct xattr_handler *handler, struct dentry *dentry,
 		      struct inode *inode, const char *name, void *buffer, size_t size)
 {
-	return bce_xattr_get(to_vfs_super(inode->i_sb)->set, &to_vfs_inode(inode)->e,
+	return bce_xattr_get(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e,
 			     handler->flags, name, buffer, size);
 }
 
@@ -41,7 +41,7 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 
 	if (opt < 0)
 		return opt;
-	ret = bce_inode_opt_text(to_vfs_super(inode->i_sb)->set, &to_vfs_inode(inode)->e, opt,
+	ret = bce_inode_opt_text(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, opt,
 				 handler->flags, text, sizeof(text));
 	if (ret < 0)
 		return ret;
@@ -90,7 +90,7 @@ static const struct xattr_handler option_effective_handler = {
 	.get	= option_get,
 };
 
-const struct xattr_handler *vfs_xattr_handlers[] = {
+const struct xattr_handler *bcachefs_xattr_handlers[] = {
 	&user_handler,
 	&trusted_handler,
 	&security_handler,
@@ -162,12 +162,12 @@ static bool list_options(struct name_list *l, const struct bce_inode *e, const c
 	return true;
 }
 
-ssize_t vfs_listxattr(struct dentry *dentry, char *list, size_t size)
+ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size)
 {
 	struct inode *inode = d_inode(dentry);
-	const struct bce_inode *e = &to_vfs_inode(inode)->e;
+	const struct bce_inode *e = &to_bcachefs_inode(inode)->e;
 	struct name_list l = { .buf = list, .size = size, .acl = IS_POSIXACL(inode) };
-	int ret = bce_xattr_list(to_vfs_super(inode->i_sb)->set, e, emit_stored, &l);
+	int ret = bce_xattr_list(to_bcachefs_super(inode->i_sb)->set, e, emit_stored, &l);
 
 	if (ret)
 		return ret;

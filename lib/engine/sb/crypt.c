@@ -15,11 +15,11 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
-#include <asm/unaligned.h>
 
 #include "engine/sb/sb_internal.h"
 #include "engine/sb/text_internal.h"
 #include "engine/util/csum.h"
+#include "kc/kc.h"
 
 static const struct bch_sb_field_crypt *crypt_section(const struct bch_sb *sb)
 {
