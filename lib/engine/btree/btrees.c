@@ -134,17 +134,33 @@ struct node_walk {
 	void			*ctx;
 };
 
+/* keys the format on disk can hold: those a writer would have packed */
+static u32 count_packed(const struct btree_node *n, struct disk_key *room)
+{
+	struct bkey k;
+	u32 pos, nr = 0;
+
+	for (pos = 0; pos < n->set.nr_u64s; pos = keyset_next(&n->set, pos)) {
+		bce_key_unpack(&n->set.format, keyset_at(&n->set, pos), &k);
+		k.val_u64s = 0;
+		bce_key_pack(&n->disk_format, &k, room);
+		nr += (room->format & BKEY_FORMAT_MASK) == KEY_FORMAT_PACKED;
+	}
+	return nr;
+}
+
 static int show_node(const struct node_walk *w, const struct btree_node *n,
 		     const struct bkey *ptr)
 {
+	u64 room[BKEY_U64S];
 	struct btree_node_view view = {
 		.level = n->id.level,
 		.min = n->min,
 		.max = n->id.max,
 		.ptr = ptr,
 		.nr_keys = n->set.nr_keys,
-		.nr_packed = n->nr_packed,
-		.format = &n->set.format,
+		.nr_packed = count_packed(n, (struct disk_key *)room),
+		.format = &n->disk_format,
 	};
 
 	return w->fn(w->ctx, &view);
@@ -195,6 +211,7 @@ int bce_btree_for_each_node(struct btrees *b, unsigned int btree_id, btree_node_
 	/* as an unwritten root is listed: a pointer without places */
 	struct bkey ptr = { .p = SPOS_MAX, .type = KEY_TYPE_btree_ptr };
 	struct btree_node *root;
+	struct ptr_buf buf;
 	struct bkey disk;
 	int ret, level;
 
@@ -206,8 +223,10 @@ int bce_btree_for_each_node(struct btrees *b, unsigned int btree_id, btree_node_
 		return show_unreadable(&w, max(level, 0), bce_root_disk_ptr(b, btree_id, &disk) ?
 				       &disk : &ptr, PTR_ERR(root));
 	}
-	if (root->id.ptr && bce_root_disk_ptr(b, btree_id, &disk))
+	if (root->id.ptr && bce_root_disk_ptr(b, btree_id, &disk)) {
 		ptr = disk;
+		bce_ptr_copy_value(&ptr, &buf);
+	}
 	ret = walk_node(&w, root, &ptr);
 	node_unlock_read(root);
 	return ret;

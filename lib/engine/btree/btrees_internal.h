@@ -86,6 +86,8 @@ struct bpos bce_node_child_min(const struct btree_node *parent, u32 pos);
 struct ptr_buf {
 	u64	v[5 + BTREE_PTRS_MAX];
 };
+/* move a pointer key's value to @buf, with the word kept for hints zeroed */
+void bce_ptr_copy_value(struct bkey *k, struct ptr_buf *buf);
 /* interior key at @pos with its value copied, the place kept for hints zeroed */
 void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struct ptr_buf *buf);
 

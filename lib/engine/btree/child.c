@@ -70,16 +70,21 @@ struct bpos bce_node_child_min(const struct btree_node *parent, u32 pos)
 						 keyset_at(set, bce_keyset_prev(set, pos))));
 }
 
-void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struct ptr_buf *buf)
+void bce_ptr_copy_value(struct bkey *k, struct ptr_buf *buf)
 {
 	unsigned int i;
 
-	bce_key_unpack(&n->set.format, keyset_at(&n->set, pos), k);
 	k->val_u64s = min_t(unsigned int, k->val_u64s, ARRAY_SIZE(buf->v));
 	for (i = 0; i < k->val_u64s; i++)
 		buf->v[i] = i == PTR_HINT && k->type == KEY_TYPE_btree_ptr_v2 ? 0 :
 			((const u64 *)k->v)[i];
 	k->v = buf->v;
+}
+
+void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struct ptr_buf *buf)
+{
+	bce_key_unpack(&n->set.format, keyset_at(&n->set, pos), k);
+	bce_ptr_copy_value(k, buf);
 }
 
 /* ---- children on which the parent's keys do not agree ---- */

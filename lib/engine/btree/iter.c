@@ -189,12 +189,16 @@ static int path_place(struct btree_iter *iter)
 
 /* ---- keys ---- */
 
-/* Behind the leaf's range; at the end of the btree there is nothing behind. */
+/*
+ * Behind the leaf's range, if not further already: a view may be past a position whose keys go on
+ * in the next leaf. At the end of the btree there is nothing behind.
+ */
 static void leave_leaf(struct btree_iter *iter)
 {
 	const struct btree_node *leaf = leaf_of(iter);
 
-	iter->search = bpos_successor(leaf->id.max);
+	if (node_covers(leaf, iter->search))
+		iter->search = bpos_successor(leaf->id.max);
 	iter->at_end = !bpos_cmp(leaf->id.max, SPOS_MAX);
 	iter->placed = false;
 }

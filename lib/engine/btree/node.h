@@ -31,6 +31,7 @@ struct node_id {
  * @bad_children: ranges of the children do not join: every descent checks the child it takes
  * @min:        range, with @id.max; both inclusive
  * @set:        the keys; changes only under the write lock, like all of these
+ * @disk_format: of packed keys on disk; @set may have a better one
  * @hash_link:  lock of the hash bucket
  * @list:       in the clock or in a list of free nodes: the cache's list_lock
  *
@@ -46,7 +47,7 @@ struct btree_node {
 	bool			bad_children;
 	struct bpos		min;
 	struct keyset		set;
-	u32			nr_packed;
+	struct key_format	disk_format;
 	struct hlist_node	hash_link;
 	struct list_head	list;
 };

@@ -420,13 +420,15 @@ static int key_step(const struct walk *w, const struct place *at, struct key_wal
 		w->image->nr_dropped++;
 		ret = 1;
 	}
-	if (!ret)
+	if (!ret) {
+		w->image->nr_unpacked += (disk->format & BKEY_FORMAT_MASK) != KEY_FORMAT_PACKED;
 		key_keep(keys, &k, u64s);
-	else if (keys->have_prev && bpos_cmp(keys->prev, k.p))
+	} else if (keys->have_prev && bpos_cmp(keys->prev, k.p)) {
 		keys->last = NULL;	/* the kept key before is no neighbour any more */
+	}
 
 	keys->prev = k.p;
-	keys->prev_type = disk->type;
+	keys->prev_type = k.type;
 	keys->have_prev = true;
 	keys->src += u64s;
 	return 0;
@@ -559,6 +561,7 @@ int bce_node_parse(struct node_image *image, const struct btrees_config *config,
 
 	image->nr_runs = 0;
 	image->nr_dropped = 0;
+	image->nr_unpacked = 0;
 	ret = walk_limit(&w);
 	if (!ret)
 		ret = walk_begin(&w);

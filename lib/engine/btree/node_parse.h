@@ -36,6 +36,7 @@ void bce_node_expect(struct node_expect *out, unsigned int btree_id, unsigned in
  * @min:      out: range of the node, the pointer's where RANGE_UPDATED
  * @max:      out
  * @nr_dropped: out: keys left out because they break a rule of keys
+ * @nr_unpacked: out: keys in @runs that @format did not hold
  */
 struct node_image {
 	void			*data;
@@ -46,6 +47,7 @@ struct node_image {
 	struct bpos		min;
 	struct bpos		max;
 	u32			nr_dropped;
+	u32			nr_unpacked;
 };
 
 /* bsets a node can have */

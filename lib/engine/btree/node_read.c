@@ -16,15 +16,21 @@
  * exception: in the journal they are deltas. Each delta that is newer than the total in the node is
  * added to it, the result is merged as one more run.
  *
+ * The format a node has on disk was chosen when it was made; keys that came later may not fit, and
+ * the first root of a btree has a format that packs nothing. If it is not one to search quickly the
+ * keys get a format of their own in memory, which saves half of it for such roots.
+ *
  * The buffer comes from a reserve (node_buffer.c), the keys are allocated at their exact size.
  *
  * Source: docs/format/50-btree.md, 6.5; 30-journal.md, section 9; 80-accounting.md, section 2.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "engine/btree/btrees_internal.h"
 #include "engine/btree/node_parse.h"
@@ -176,38 +182,41 @@ out:
 
 /* ---- merging ---- */
 
-static u32 count_packed(const struct keyset *set)
+/* Do the words that a search compares hold whole positions? */
+static bool format_searches_well(const struct key_format *f)
 {
-	u32 pos, nr = 0;
-
-	for (pos = 0; pos < set->nr_u64s; pos = keyset_next(set, pos))
-		nr += (keyset_at(set, pos)->format & BKEY_FORMAT_MASK) == KEY_FORMAT_PACKED;
-	return nr;
+	return f->bits[BKEY_FIELD_INODE] + f->bits[BKEY_FIELD_OFFSET] +
+		f->bits[BKEY_FIELD_SNAPSHOT] <= 64;
 }
 
-/* @runs has room for one more */
-static int node_merge(struct btrees *b, struct btree_node *n, const struct key_format *format,
-		      struct keyset_input *runs, unsigned int nr)
+/* @runs has room for one more; @repack: some of their keys do not fit the format on disk */
+static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_input *runs,
+		      unsigned int nr, bool repack)
 {
 	const struct overlay *overlay = b->config.overlay;
+	struct key_format format = n->disk_format;
 	int ret;
 
 	if (overlay) {
 		bce_overlay_range(overlay, n->id.btree_id, n->id.level, n->min, n->id.max,
 				  &runs[nr]);
-		nr += runs[nr].start != runs[nr].end;
+		if (runs[nr].start != runs[nr].end) {
+			nr++;
+			repack = true;
+		}
 	}
+	if (repack || !format_searches_well(&format))
+		format = bce_keyset_best_format(runs, nr);
+
 	memset(&n->set, 0, sizeof(n->set));
-	ret = bce_keyset_merge(&n->set, format, runs, nr);
+	ret = bce_keyset_merge(&n->set, &format, runs, nr);
 	if (!ret && overlay && n->id.btree_id == BTREE_ID_accounting && !n->id.level)
 		ret = add_accounting(b, n);
 	if (ret) {
 		bce_keyset_exit(&n->set);
-		memset(&n->set, 0, sizeof(n->set));
 		return ret;
 	}
 
-	n->nr_packed = count_packed(&n->set);
 	n->bad_children = false;
 	if (n->id.level)
 		bce_node_check_children(b, n);
@@ -222,7 +231,8 @@ int bce_node_make(struct btrees *b, struct btree_node *n, const struct keyset_in
 	if (run)
 		runs[nr++] = *run;
 	n->min = POS_MIN;
-	return node_merge(b, n, &key_format_position_only, runs, nr);
+	n->disk_format = key_format_position_only;
+	return node_merge(b, n, runs, nr, true);
 }
 
 /* ---- replicas ---- */
@@ -285,10 +295,13 @@ static int replica_read(struct node_read *r, struct member_dev *m, u64 sector)
 	u32 node_sectors = r->b->config.node_sectors;
 	u32 sectors = r->expect.v2 ? min_t(u32, r->expect.sectors_written, node_sectors) :
 		node_sectors;
+	u64 start = ktime_get_ns();
 	int ret;
 
 	r->image.bytes = (size_t)sectors * SECTOR_BYTES;
-	ret = bce_member_read_sync(m, sector, r->image.data, r->image.bytes);
+	ret = sectors ? bce_member_read_sync(m, sector, r->image.data, r->image.bytes) : 0;
+	bce_member_io_done(m, ktime_get_ns() - start, ret);
+	bce_member_count_read(m, sectors);
 	atomic64_inc(&r->b->reads);
 	if (ret) {
 		log_node(r, BCE_ERR_btree_node_read_error, m->name, "device read failed");
@@ -352,7 +365,8 @@ int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr
 	ret = replicas_try(&r);
 	if (!ret) {
 		n->min = r.image.min;
-		ret = node_merge(b, n, &r.image.format, r.image.runs, r.image.nr_runs);
+		n->disk_format = r.image.format;
+		ret = node_merge(b, n, r.image.runs, r.image.nr_runs, r.image.nr_unpacked);
 	}
 	bce_node_buffer_put(&b->buffers, buf);
 	return ret;

@@ -236,7 +236,7 @@ static int root_load(struct btrees *b, unsigned int btree_id)
 	if (!ret)
 		/* publishes a filled node; pairs with smp_load_acquire() in bce_root_lock() */
 		smp_store_release(&b->roots[btree_id], r.node);
-	else
+	else if (ret != -ENOMEM)
 		root_bad(&r, BCE_ERR_btree_root_read_error, "unreadable");
 	if (r.node)
 		node_unlock_read(r.node);
