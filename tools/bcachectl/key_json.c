@@ -251,7 +251,7 @@ static void value_xattr(json_object *o, const struct bkey *k, const struct key_r
 
 static void value_quota(json_object *o, const struct bkey *k, const struct key_rules *rules)
 {
-	struct quota_info q;
+	struct quota_limits q;
 
 	bce_quota_decode(k, &q);
 	json_add_uint(o, "space_hard", q.space_sectors.hard);

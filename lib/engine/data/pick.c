@@ -178,7 +178,7 @@ static bool candidate_beats(const struct candidate *b, const struct candidate *a
 int bce_pick_replica(struct data_reader *r, const struct pick_request *req,
 		     struct extent_ptr_decoded *out)
 {
-	struct candidate best, c;
+	struct candidate best = { }, c = { };
 	struct extent_ptr_decoded p;
 	struct extent_walk walk;
 	bool found = false, had_dirty = false;

@@ -49,8 +49,7 @@ static void keys_text(struct text_buf *out, const struct jset_entry *e,
 		bce_text_printf(out, "%s%s: (%zu words are no key)", line,
 				bce_entry_type_name(e->type), (size_t)(w.end - w.next));
 	else if (!jset_entry_u64s(e))
-		bce_text_printf(out, "%s: btree=%s l=%u (empty)", bce_entry_type_name(e->type),
-				bce_btree_name(e->btree_id), e->level);
+		bce_text_printf(out, "%s: ", bce_entry_type_name(e->type));
 }
 
 static void usage_text(struct text_buf *out, const struct jset_entry *e)

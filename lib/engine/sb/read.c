@@ -111,7 +111,7 @@ static int block_size_check(const struct bch_sb *sb, struct block_device *bdev,
 static int try_copy(struct sb_image *out, struct block_device *bdev, u64 sector,
 		    struct text_buf *what)
 {
-	struct bch_sb *sb;
+	struct bch_sb *sb = NULL;
 	size_t bytes;
 	int ret;
 

@@ -185,5 +185,9 @@ int bce_sb_unlock(const struct bch_sb *sb, const u8 *passphrase_key, struct bce_
 
 /* everything, in the form of the show-super.txt references; implemented in sb/text.c */
 void bce_sb_text(struct text_buf *out, const struct bch_sb *sb, bool layout, u64 fields_mask);
+/* sections that people want to see when they did not say which */
+#define BCE_SB_FIELDS_USUAL	(BIT_ULL(BCH_SB_FIELD_members_v2) | BIT_ULL(BCH_SB_FIELD_errors))
+/* section type by its name ("members_v2"); -EINVAL */
+int bce_sb_field_by_name(const char *name);
 
 #endif

@@ -13,6 +13,7 @@
  */
 #include "engine/sb/sb.h"
 
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -575,6 +576,14 @@ static const field_text_fn field_texts[BCH_SB_FIELD_NR] = {
 	[BCH_SB_FIELD_ext]			= ext_text,
 	[BCH_SB_FIELD_downgrade]		= downgrade_text,
 };
+
+int bce_sb_field_by_name(const char *name)
+{
+	for (unsigned int type = 0; type < BCH_SB_FIELD_NR; type++)
+		if (!strcmp(name, sb_field_name(type)))
+			return type;
+	return -EINVAL;
+}
 
 void bce_sb_text(struct text_buf *out, const struct bch_sb *sb, bool layout, u64 fields_mask)
 {
