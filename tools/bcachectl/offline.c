@@ -10,6 +10,9 @@
 #include <linux/err.h>
 
 #include "cmd.h"
+#include "engine/btree/iter.h"
+#include "engine/format/ids.h"
+#include "engine/key/alloc.h"
 #include "engine/set/set_internal.h"
 #include "kapi/kapi.h"
 #include "passphrase.h"
@@ -72,6 +75,42 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 	return ret;
 }
 
+/* the generation a bucket is in: texts mark pointers that lag behind it */
+static int bucket_gen(void *ctx, unsigned int dev, u64 bucket)
+{
+	struct offline_set *o = ctx;
+	struct bkey_buf buf;
+	struct alloc_info a;
+	struct bkey k;
+	int ret;
+
+	ret = bce_btree_lookup(o->set->btrees, BTREE_ID_alloc, POS(dev, bucket), NULL, &k, &buf);
+	if (ret == -ENOENT)
+		return 0;
+	if (ret || !bce_key_type_is_alloc(k.type) || bce_alloc_decode(&k, &a))
+		return -1;
+	return a.gen;
+}
+
+static void target_text(void *ctx, struct text_buf *out, u16 target)
+{
+	struct offline_set *o = ctx;
+
+	bce_sb_target_text(out, o->set->best.sb, target);
+}
+
+static int make_text_rules(struct offline_set *o)
+{
+	o->text_rules = malloc(sizeof(*o->text_rules));
+	if (!o->text_rules)
+		return -ENOMEM;
+	*o->text_rules = o->set->rules;
+	o->text_rules->bucket_gen = bucket_gen;
+	o->text_rules->target_text = target_text;
+	o->text_rules->text_ctx = o;
+	return 0;
+}
+
 int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 		 const struct offline_opts *opts)
 {
@@ -85,6 +124,8 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 	ret = open_devices(o, paths, nr);
 	if (!ret)
 		ret = open_set(o, paths, opts);
+	if (!ret)
+		ret = make_text_rules(o);
 	if (ret)
 		offline_close(o);
 	return exit_code_of(ret);
@@ -99,6 +140,7 @@ void offline_close(struct offline_set *o)
 	while (o->nr)
 		kapi_bdev_close(o->bdev[--o->nr]);
 	free(o->bdev);
+	free(o->text_rules);
 	*o = (struct offline_set) { };
 }
 
@@ -114,5 +156,5 @@ const struct journal_replay *offline_replay(const struct offline_set *o)
 
 const struct key_rules *offline_rules(const struct offline_set *o)
 {
-	return &o->set->rules;
+	return o->text_rules;
 }

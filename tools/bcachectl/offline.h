@@ -4,6 +4,8 @@
 
 #include <bcachefs/set.h>
 
+struct key_rules;
+
 /*
  * A set opened by this process, read-only, without the kernel: devices or image
  * files through the engine built for user space.
@@ -12,6 +14,7 @@ struct offline_set {
 	struct bce_set		*set;
 	unsigned int		nr;
 	struct block_device	**bdev;
+	struct key_rules	*text_rules;	/* the set's, with what texts ask for */
 };
 
 struct offline_opts {
@@ -35,7 +38,6 @@ void offline_close(struct offline_set *o);
 /* parts of the set for listings and checks: the tool reads what a file system never would */
 struct btrees;
 struct journal_replay;
-struct key_rules;
 struct btrees *offline_btrees(const struct offline_set *o);
 const struct journal_replay *offline_replay(const struct offline_set *o);
 const struct key_rules *offline_rules(const struct offline_set *o);

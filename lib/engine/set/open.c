@@ -157,6 +157,7 @@ static void set_rules(struct bce_set *set)
 			.bucket_sectors = m.bucket_sectors,
 			.first_bucket = m.first_bucket,
 			.nbuckets = m.nbuckets,
+			.durability = m.durability,
 		};
 	}
 	set->rules = (struct key_rules) {
