@@ -142,6 +142,13 @@ static int choose(struct golden_set *g)
 	return ret;
 }
 
+static void target_text(void *ctx, struct text_buf *out, u16 target)
+{
+	const struct golden_set *g = ctx;
+
+	bce_sb_target_text(out, g->sb, target);
+}
+
 static void fill_rules(struct golden_set *g)
 {
 	struct member_info m;
@@ -153,6 +160,7 @@ static void fill_rules(struct golden_set *g)
 		bce_sb_member(g->sb, idx, &m);
 		g->rules_dev[idx] = (struct key_rules_dev) {
 			.exists = m.exists,
+			.durability = m.durability,
 			.bucket_sectors = m.bucket_sectors,
 			.first_bucket = m.first_bucket,
 			.nbuckets = m.nbuckets,
@@ -164,6 +172,8 @@ static void fill_rules(struct golden_set *g)
 		.block_sectors = info.block_sectors,
 		.encoded_extent_max_sectors = info.encoded_extent_max_sectors,
 		.encrypted = bce_sb_has_crypt(g->sb),
+		.target_text = target_text,
+		.text_ctx = g,
 	};
 }
 
