@@ -119,6 +119,6 @@ $(O)/$(2:.c=): $(O)/user/$(1)/$(2:.c=.o) $(O)/user/$(1)/libtest.a $(O)/user/$(1)
 	$$(call link,$(1),$(3) $$(USER_LIBS))
 endef
 $(foreach src,$(UNIT_SRCS) $(GOLDEN_SRCS),$(eval $(call program_rule,asan,$(src),-lcmocka)))
-$(foreach src,$(TSAN_SRCS),$(eval $(call program_rule,tsan,$(src),)))
+$(foreach src,$(TSAN_SRCS),$(eval $(call program_rule,tsan,$(src),-lcmocka)))
 $(foreach src,$(FUZZ_SRCS),$(eval $(call program_rule,fuzz,$(src),-fsanitize=fuzzer)))
 $(foreach src,$(BENCH_SRCS),$(eval $(call program_rule,plain,$(src),-llmdb)))
