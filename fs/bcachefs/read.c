@@ -106,7 +106,7 @@ static void bcachefs_readahead(struct readahead_control *rac)
 			continue;
 		fr = folio_read_alloc(inode, folio_pos(folio),
 				      min_t(unsigned int, readahead_count(rac) + 1, BIO_MAX_VECS),
-				      readahead_gfp_mask(rac->mapping));
+				      GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 		if (!fr) {
 			/* the page cache reads it alone when somebody needs it */
 			folio_unlock(folio);
