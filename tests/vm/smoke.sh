@@ -34,8 +34,9 @@ for module in $modules; do
 	try "module $module loads" modprobe "$module"
 	try "module $module is ours" test -e "/sys/module/${module//-/_}"
 done
+# The engine goes last: the others rest on it.
+modprobe -r $(grep -vx bcachefs_engine <<<"$modules") $(grep -x bcachefs_engine <<<"$modules")
 for module in $modules; do
-	modprobe -r "$module"
 	try "module $module is gone" test ! -e "/sys/module/${module//-/_}"
 done
 
