@@ -253,7 +253,9 @@ int zlib_inflate_workspacesize(void)
 
 int zlib_inflateInit2(struct kapi_z_stream *s, int window_bits)
 {
-	return inflateInit2(&zwork_init(s, inflate_work_bytes())->stream, window_bits);
+	struct zwork *w = zwork_init(s, inflate_work_bytes());
+
+	return inflateInit2_(&w->stream, window_bits, ZLIB_VERSION, sizeof(w->stream));
 }
 
 int zlib_inflate(struct kapi_z_stream *s, int flush)
@@ -279,10 +281,10 @@ int zlib_deflate_workspacesize(int window_bits, int mem_level)
 int zlib_deflateInit2(struct kapi_z_stream *s, int level, int method, int window_bits,
 		      int mem_level, int strategy)
 {
-	int size = zlib_deflate_workspacesize(window_bits, mem_level);
+	struct zwork *w = zwork_init(s, zlib_deflate_workspacesize(window_bits, mem_level));
 
-	return deflateInit2(&zwork_init(s, size)->stream, level, method, window_bits, mem_level,
-			    strategy);
+	return deflateInit2_(&w->stream, level, method, window_bits, mem_level, strategy,
+			     ZLIB_VERSION, sizeof(w->stream));
 }
 
 int zlib_deflate(struct kapi_z_stream *s, int flush)

@@ -14,7 +14,7 @@
  * sees the condition, or the waker sees the state.
  *
  * kthread_create() starts the thread at once, but the thread waits for its first wake-up before
- * it calls its function.
+ * it calls its function; stopped before that, it never does.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -46,7 +46,6 @@ struct kthread {
 	int (*fn)(void *data);
 	void *data;
 	int result;
-	bool woken;
 	bool should_stop;
 	struct completion ended;
 };
@@ -296,15 +295,16 @@ int wake_up_state(struct task_struct *t, unsigned int state)
 
 	/* Pairs with set_current_state(): the caller's condition before the sleeper's state. */
 	smp_mb();
+	/* A thread woken for its last steps may be gone before we have let go of its mutex. */
+	rcu_read_lock();
 	pthread_mutex_lock(&t->kapi_mutex);
 	woken = (READ_ONCE(t->__state) & state) != 0;
 	if (woken) {
 		WRITE_ONCE(t->__state, TASK_RUNNING);
-		if (t->kapi_kthread)
-			WRITE_ONCE(((struct kthread *)t->kapi_kthread)->woken, true);
 		pthread_cond_signal(&t->kapi_cond);
 	}
 	pthread_mutex_unlock(&t->kapi_mutex);
+	rcu_read_unlock();
 	return woken;
 }
 
@@ -341,7 +341,7 @@ static void *kthread_main(void *arg)
 	pthread_setname_np(pthread_self(), t->comm);
 	task_adopt(t);
 	sleep_until(t, NULL);
-	k->result = READ_ONCE(k->should_stop) && !READ_ONCE(k->woken) ? -EINTR : k->fn(k->data);
+	k->result = kthread_should_stop() ? -EINTR : k->fn(k->data);
 	complete_all(&k->ended);
 	return NULL;
 }

@@ -71,17 +71,17 @@ static inline struct bio *bio_alloc(struct block_device *bdev, unsigned short nr
 
 static inline void bio_set_flag(struct bio *bio, unsigned int bit)
 {
-	bio->bi_flags |= 1U << bit;
+	__atomic_fetch_or(&bio->bi_flags, 1U << bit, __ATOMIC_RELAXED);
 }
 
 static inline bool bio_flagged(struct bio *bio, unsigned int bit)
 {
-	return bio->bi_flags & (1U << bit);
+	return READ_ONCE(bio->bi_flags) & (1U << bit);
 }
 
 static inline void bio_clear_flag(struct bio *bio, unsigned int bit)
 {
-	bio->bi_flags &= ~(1U << bit);
+	__atomic_fetch_and(&bio->bi_flags, ~(1U << bit), __ATOMIC_RELAXED);
 }
 
 static inline void bio_get(struct bio *bio)

@@ -8,7 +8,7 @@
 
 struct task_struct *kthread_create(int (*fn)(void *data), void *data, const char *fmt, ...)
 	__printf(3, 4);
-/* Ends a thread made by kthread_create(), started or not; its return value, -EINTR if unborn. */
+/* Return: what the function returned, -EINTR when it had not begun. */
 int kthread_stop(struct task_struct *t);
 int kthread_stop_put(struct task_struct *t);
 bool kthread_should_stop(void);
