@@ -204,7 +204,8 @@ static bool hint_holds(const struct btree_node *child, const struct btree_node *
 /* The child by its hint, read-locked, or NULL. */
 static struct btree_node *child_by_hint(const struct btree_node *parent, const u64 *value)
 {
-	struct btree_node *child = (void *)(unsigned long)READ_ONCE(value[PTR_HINT]);
+	/* pairs with smp_store_release() in child_by_id(): the lock we try has been initialised */
+	struct btree_node *child = (void *)(unsigned long)smp_load_acquire(&value[PTR_HINT]);
 
 	if (!child || !node_trylock_read(child))
 		return NULL;
@@ -246,7 +247,8 @@ static struct btree_node *child_by_id(struct btrees *b, struct btree_node *paren
 	arg.min = bce_node_child_min(parent, pos);
 	child = bce_node_cache_get(&b->cache, &id, false, fill_from_disk, &arg);
 	if (!IS_ERR(child) && value)
-		WRITE_ONCE(value[PTR_HINT], (unsigned long)child);
+		/* pairs with smp_load_acquire() in child_by_hint() */
+		smp_store_release(&value[PTR_HINT], (unsigned long)child);
 	return child;
 }
 

@@ -13,11 +13,13 @@
 #include <cmocka.h>
 
 #include <linux/errno.h>
+#include <linux/slab.h>
 
 #include "btree_image.h"
 #include "btree_set.h"
 #include "engine/format/ids.h"
 #include "engine/format/version.h"
+#include "engine/journal/journal_internal.h"
 #include "engine/util/csum.h"
 
 #define BTREE		BTREE_ID_xattrs
@@ -564,6 +566,63 @@ static void key_after_end(void **state)
 	key_outside(SPOS(2, 4, SNAP), BCE_ERR_bkey_after_end_of_btree_node);
 }
 
+/* ---- bsets ahead of the journal ---- */
+
+static void blacklist(struct world *w, u64 seq)
+{
+	assert_int_equal(journal_blacklist_add(&w->set.replay->blacklist, seq, seq + 1), 0);
+	journal_blacklist_sort(w->set.replay->blacklist);
+}
+
+static void world_init_blacklist(struct world *w, u64 seq)
+{
+	world_init(w);
+	bset(w, 0)->journal_seq = cpu_to_le64(19);
+	blacklist(w, seq);
+}
+
+static void free_blacklist(struct world *w)
+{
+	kvfree(w->set.replay->blacklist);
+	w->set.replay->blacklist = NULL;
+}
+
+static void first_bset_blacklisted(void **state)
+{
+	struct world w;
+
+	world_init_blacklist(&w, 19);
+	assert_int_equal(seal_and_parse(&w), -EBADMSG);
+	assert_int_equal(bce_log_error_count(w.set.log, BCE_ERR_bset_blacklisted_journal_seq), 1);
+	free_blacklist(&w);
+	world_exit(&w);
+}
+
+static void written_bset_blacklisted(void **state)
+{
+	struct world w;
+
+	world_init_blacklist(&w, 21);
+	assert_int_equal(seal_and_parse(&w), -EBADMSG);
+	assert_int_equal(bce_log_error_count(w.set.log,
+					     BCE_ERR_first_bset_blacklisted_journal_seq), 1);
+	free_blacklist(&w);
+	world_exit(&w);
+}
+
+static void legacy_blacklisted_is_passed_over(void **state)
+{
+	struct world w;
+
+	world_init_blacklist(&w, 20);
+	image_ptr_legacy(&w.ptr, &w.room);
+	assert_int_equal(seal_and_parse(&w), 0);
+	assert_int_equal(w.image.nr_runs, 2);
+	assert_int_equal(bce_log_errors_total(w.set.log), 0);
+	free_blacklist(&w);
+	world_exit(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +663,9 @@ int main(void)
 		cmocka_unit_test(out_of_order),
 		cmocka_unit_test(key_before_start),
 		cmocka_unit_test(key_after_end),
+		cmocka_unit_test(first_bset_blacklisted),
+		cmocka_unit_test(written_bset_blacklisted),
+		cmocka_unit_test(legacy_blacklisted_is_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
