@@ -270,7 +270,7 @@ struct tree_writer {
 	struct tree_level	level[BTREE_LEVELS_MAX];
 };
 
-#define TREE_VAL_U64S	16
+#define TREE_VAL_U64S	BKEY_VAL_U64S_MAX
 
 static u64 next_random(struct tree_writer *w)
 {

@@ -183,6 +183,8 @@ static bool crc_is_sane(const struct data_reader *r, const struct extent_crc *cr
 
 	if (skip + sectors > crc->uncompressed_size)
 		return false;
+	if (crc->compressed_size > crc->uncompressed_size)
+		return false;
 	if (!bce_compression_type_is_compressed(crc->compression_type) &&
 	    crc->compressed_size != crc->uncompressed_size)
 		return false;

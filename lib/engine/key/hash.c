@@ -3,6 +3,11 @@
  * Where a name belongs in the btrees that serve as hash tables, dirents and
  * xattrs. The kind of hash and its seed are fields of the directory's inode.
  *
+ * Where that hash is SipHash, xattrs of seven and more bytes are hashed as if
+ * another string stood there: the in-tree driver hashes the type byte first and
+ * then the name, and of the bytes left over after whole words the last is lost.
+ * What it looks for is where we must look.
+ *
  * Source: docs/format/60-filesystem-keys.md, section 8.
  */
 #include "engine/key/inode.h"
@@ -10,6 +15,7 @@
 #include <crypto/sha2.h>
 #include <linux/minmax.h>
 #include <linux/siphash.h>
+#include <linux/string.h>
 
 #include "engine/format/ids.h"
 #include "engine/util/csum.h"
@@ -17,6 +23,10 @@
 
 /* offsets 0 and 1 are the readdir cookies of "." and ".." */
 #define DIRENT_OFFSET_MIN	2
+
+/* a type byte and the longest name of an xattr */
+#define XATTR_STRING_MAX	256
+#define SIPHASH_WORD		8
 
 static u64 hash_crc32c(u64 seed, const void *name, unsigned int len)
 {
@@ -53,6 +63,26 @@ static u64 hash_siphash_old(u64 seed, const void *name, unsigned int len)
 	return siphash(name, len, &key) >> 1;
 }
 
+/*
+ * The string that is hashed for an xattr. The type byte alone fills the first byte of
+ * an 8-byte buffer, the name follows through it; what is left over at the end is put
+ * behind the first byte again, where the type still stands, instead of over it.
+ */
+static unsigned int siphash_xattr_string(u8 out[XATTR_STRING_MAX], const u8 *typed,
+					 unsigned int len)
+{
+	unsigned int rest;
+
+	len = min_t(unsigned int, len, XATTR_STRING_MAX);
+	rest = len % SIPHASH_WORD;
+	memcpy(out, typed, len);
+	if (len >= SIPHASH_WORD && rest) {
+		memmove(out + len - rest + 1, typed + len - rest, rest - 1);
+		out[len - rest] = typed[0];
+	}
+	return len;
+}
+
 /**
  * bce_name_hash() - first place to look for a name
  * @str_hash_type: enum bch_str_hash_type, of the inode; unknown ones hash to 0
@@ -64,7 +94,14 @@ static u64 hash_siphash_old(u64 seed, const void *name, unsigned int len)
 u64 bce_name_hash(unsigned int str_hash_type, u64 seed, const void *name, unsigned int len,
 		  bool dirent)
 {
+	u8 xattr[XATTR_STRING_MAX];
 	u64 hash = 0;
+
+	if (!dirent && (str_hash_type == BCH_STR_HASH_siphash ||
+			str_hash_type == BCH_STR_HASH_siphash_old)) {
+		len = siphash_xattr_string(xattr, name, len);
+		name = xattr;
+	}
 
 	switch (str_hash_type) {
 	case BCH_STR_HASH_crc32c:
