@@ -46,9 +46,9 @@ refuse "writing" dd if=/dev/zero of=/dev/mapper/tank bs=4096 count=1 oflag=direc
 refuse "a second set of the same UUID" create twin --table "$(table "$UUID" 3 "${DISK[@]}")"
 dmsetup remove twin 2>/dev/null
 
+refuse "a mount option that contradicts the table" mount -t bcachefs -o ro,norecovery /dev/mapper/tank /mnt
 try "it mounts" mount -t bcachefs -o ro /dev/mapper/tank /mnt
 refuse "removal while mounted" dmsetup remove tank
-refuse "a mount option that contradicts the table" mount -t bcachefs -o ro,norecovery /dev/mapper/tank /media
 try "a reload with the members in another order" dmsetup load tank --readonly \
 	--table "$(table "$UUID" 3 "${DISK[@]}" 1 read_only)"
 try "suspend and resume swap the table" dmsetup resume tank
