@@ -37,10 +37,12 @@ def describe(path, st):
     kind = TYPES[stat.S_IFMT(st.st_mode)]
     if kind == 'regular file' and not st.st_size:
         kind = 'regular empty file'
-    sec, ns = divmod(st.st_mtime_ns, 10**9)
-    return path + ('|%s|%o|%d:%d|links %d|size %d|blocks %d|rdev %x:%x|mtime %d.%09d|ino %d' % (
+    # before 1970: the number of seconds as one negative decimal fraction
+    sec, ns = divmod(abs(st.st_mtime_ns), 10**9)
+    sign = '-' if st.st_mtime_ns < 0 else ''
+    return path + ('|%s|%o|%d:%d|links %d|size %d|blocks %d|rdev %x:%x|mtime %s%d.%09d|ino %d' % (
         kind, stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, st.st_nlink, st.st_size, st.st_blocks,
-        os.major(st.st_rdev), os.minor(st.st_rdev), sec, ns, st.st_ino)).encode()
+        os.major(st.st_rdev), os.minor(st.st_rdev), sign, sec, ns, st.st_ino)).encode()
 
 
 # one buffer for all reads; anonymous memory is aligned to pages, as direct reads want

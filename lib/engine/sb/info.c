@@ -75,6 +75,7 @@ void bce_sb_info(const struct bch_sb *sb, struct sb_info *out)
 	out->initialized = BCH_SB_FLAG(sb, INITIALIZED);
 	out->clean = BCH_SB_FLAG(sb, CLEAN);
 	out->encrypted = BCH_SB_FLAG(sb, ENCRYPTION_TYPE) != 0;
+	out->acl = BCH_SB_FLAG(sb, POSIX_ACL);
 	out->has_errors = BCH_SB_FLAG(sb, HAS_ERRORS);
 	out->has_topology_errors = BCH_SB_FLAG(sb, HAS_TOPOLOGY_ERRORS);
 	out->csum_type = BCH_SB_FLAG(sb, CSUM_TYPE);
