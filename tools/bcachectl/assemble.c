@@ -68,13 +68,17 @@ static int resolve_member(struct scan_list *out, char *const *path)
 {
 	struct scan_list one;
 	struct scan_filter f = { };
+	struct dmset running;
 	struct sb_info info;
+	char uuid[37];
 	int ret = scan_paths(&one, path, 1);
 
 	if (ret)
 		return ret;
 	bce_sb_info(one.member[0].img.sb, &info);
-	if (info.nr_devices == 1) {
+	uuid_arg_text(info.user_uuid, uuid);
+	/* nothing to look for: alone, or all in use already */
+	if (info.nr_devices == 1 || !dmset_find(uuid, &running)) {
 		*out = one;
 		return 0;
 	}

@@ -74,6 +74,22 @@ static uint64_t next_number(char **rest)
 	return strtoull(next_word(rest), NULL, 10);
 }
 
+/* the target knows members by number; people know them by path */
+static void member_device(const char *text, char *out, size_t size)
+{
+	unsigned int major, minor;
+	char name[64];
+
+	out[0] = '\0';
+	if (!strcmp(text, "-"))
+		return;
+	if (sscanf(text, "%u:%u", &major, &minor) == 2 &&
+	    dm_device_get_name(major, minor, 1, name, sizeof(name)))
+		snprintf(out, size, "/dev/%s", name);
+	else
+		snprintf(out, size, "%s", text);
+}
+
 static void parse_status(struct dmset *s, const char *params)
 {
 	char *copy = strdup(params), *rest = copy;
@@ -90,11 +106,8 @@ static void parse_status(struct dmset *s, const char *params)
 	s->errors = next_number(&rest);
 	while (rest && *rest && s->nr_listed < DMSET_MEMBERS_MAX) {
 		struct dmset_member *m = &s->member[s->nr_listed++];
-		const char *device;
-
 		m->idx = next_number(&rest);
-		device = next_word(&rest);
-		snprintf(m->device, sizeof(m->device), "%s", strcmp(device, "-") ? device : "");
+		member_device(next_word(&rest), m->device, sizeof(m->device));
 		m->state = *next_word(&rest);
 		m->reads = next_number(&rest);
 		m->io_errors = next_number(&rest);

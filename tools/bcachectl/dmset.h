@@ -15,7 +15,7 @@
 
 struct dmset_member {
 	unsigned int	idx;
-	char		device[64];	/* "" when absent */
+	char		device[80];	/* path; "" when absent */
 	char		state;		/* R rw, r ro, F failed, S spare */
 	uint64_t	reads;
 	uint64_t	io_errors;
