@@ -46,6 +46,7 @@ struct golden {
 	const char	*name;
 	bool		degraded;	/* open though a member is missing */
 	const char	*const disks[DISKS_MAX];
+	u64		blocks, free;	/* statfs of the in-tree driver, 4 KiB; 0: not taken */
 };
 
 /* ---- sets of lines ---- */
@@ -305,6 +306,32 @@ static char *sha_name(const char *path, const char **mark)
 	return out;
 }
 
+/*
+ * Extents follow each other without gaps, and what is not a hole adds up to the inode's sectors
+ * (docs/format/60-filesystem-keys.md, section 4, bi_sectors).
+ */
+static void check_extents(struct walk *w, const struct bce_inode *i, const char *path)
+{
+	u64 sector = 0, sum = 0;
+	struct bce_extent e;
+
+	for (; sector != U64_MAX; sector = e.end_sector) {
+		int ret = bce_extent_at(w->set, i->id, sector, &e);
+
+		if (ret)
+			return walk_error(w, path, "extent_at", ret);
+		if (e.start_sector > sector || e.end_sector <= sector ||
+		    e.stored_start > e.start_sector || e.stored_end < e.end_sector)
+			return walk_error(w, path, "extent_at does not cover its sector", 0);
+		if (e.kind == BCE_EXTENT_ERROR)
+			return walk_error(w, path, "lost extent", 0);
+		if (e.kind != BCE_EXTENT_HOLE)
+			sum += e.end_sector - sector;
+	}
+	if (sum != i->sectors)
+		walk_error(w, path, "extents do not add up", 0);
+}
+
 static void walk_regular(struct walk *w, const struct bce_inode *i, const char *path)
 {
 	char sha[65], tail[65], *name;
@@ -467,6 +494,7 @@ static void walk_inode(struct walk *w, const struct bce_inode *i, const char *pa
 		     i->rdev_minor, time_text(i->mtime, mtime),
 		     (unsigned long long)i->id.inum);
 	walk_xattrs(w, i, path);
+	check_extents(w, i, path);
 	switch (i->mode & S_IFMT) {
 	case S_IFREG:
 		walk_regular(w, i, path);
@@ -633,7 +661,7 @@ static void image_close(struct image *img)
 			kapi_bdev_close(img->bdev[i]);
 }
 
-static void check_usage(struct bce_set *set)
+static void check_usage(const struct golden *g, struct bce_set *set)
 {
 	struct bce_usage u;
 
@@ -642,6 +670,10 @@ static void check_usage(struct bce_set *set)
 	assert_true(u.used_sectors > 0);
 	assert_true(u.capacity_sectors > u.used_sectors);
 	assert_int_equal(u.used_sectors + u.free_sectors, u.capacity_sectors);
+	if (g->blocks) {
+		assert_int_equal(u.capacity_sectors / 8, g->blocks);
+		assert_int_equal(u.free_sectors / 8, g->free);
+	}
 }
 
 static void check_image(const struct golden *g, struct bce_set *set)
@@ -665,7 +697,7 @@ static void check_image(const struct golden *g, struct bce_set *set)
 	}
 	free(w.large);
 	free(w.small);
-	check_usage(set);
+	check_usage(g, set);
 	assert_int_equal(bad, 0);
 	assert_int_equal(w.errors, 0);
 }
@@ -699,20 +731,21 @@ static void uninitialised_test(void **state)
 
 static const struct golden goldens[] = {
 	{ "fresh-1dev", .disks = ONE_DISK },
-	{ "fresh-3dev", .disks = THREE_DISKS },
+	{ "fresh-3dev", .disks = THREE_DISKS, .blocks = 175200, .free = 174912 },
 	{ "mounted-once-empty", .disks = ONE_DISK },
-	{ "small-tree", .disks = ONE_DISK },
+	{ "small-tree", .disks = ONE_DISK, .blocks = 58400, .free = 54819 },
 	{ "crash", .disks = ONE_DISK },
-	{ "compressed", .disks = ONE_DISK },
+	{ "compressed", .disks = ONE_DISK, .blocks = 58400, .free = 57185 },
 	{ "csum-crc64", .disks = ONE_DISK },
 	{ "csum-xxhash", .disks = ONE_DISK },
 	{ "csum-none", .disks = ONE_DISK },
 	{ "encrypted", .disks = ONE_DISK },
-	{ "replicas2", .disks = { "disk2.img", "disk0.img", "disk1.img" } },
+	{ "replicas2", .disks = { "disk2.img", "disk0.img", "disk1.img" }, .blocks = 127968,
+	  .free = 126548 },
 	{ "snapshots", .disks = ONE_DISK },
 	{ "degraded", .degraded = true, .disks = { "disk0.img", "disk1.img" } },
-	{ "many", .disks = ONE_DISK },
-	{ "tiered", .disks = THREE_DISKS },
+	{ "many", .disks = ONE_DISK, .blocks = 58400, .free = 56128 },
+	{ "tiered", .disks = THREE_DISKS, .blocks = 175200, .free = 173324 },
 };
 static const struct golden uninitialised = { "fresh-uninit", .disks = ONE_DISK };
 
