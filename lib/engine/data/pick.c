@@ -117,7 +117,7 @@ static int policy_weight(struct data_reader *r, unsigned int dev)
 	int weight = 0;
 
 	rcu_read_lock();
-	policy = rcu_dereference_raw(r->policy);
+	policy = rcu_dereference(r->policy);
 	if (policy && policy->weight)
 		weight = policy->weight(policy->ctx, dev);
 	rcu_read_unlock();

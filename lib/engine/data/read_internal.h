@@ -26,7 +26,7 @@ struct data_reader {
 	struct workqueue_struct		*done_wq;	/* completions, checksums */
 	struct workqueue_struct		*decode_wq;	/* decryption, decompression, retries */
 	struct ratelimit_state		complaints;
-	const struct data_read_policy	*policy;	/* RCU */
+	const struct data_read_policy __rcu *policy;
 	u64				gen_cache[GEN_CACHE_SLOTS];	/* pick.c */
 };
 

@@ -62,7 +62,7 @@ static void policy_read_done(const struct read_piece *piece)
 	const struct data_read_policy *policy;
 
 	rcu_read_lock();
-	policy = rcu_dereference_raw(piece->reader->policy);
+	policy = rcu_dereference(piece->reader->policy);
 	if (policy && policy->read_done)
 		policy->read_done(policy->ctx, piece->read->inum, piece->file_sector,
 				  piece->iter.bi_size >> SECTOR_SHIFT, piece->dev, piece->cached);
