@@ -333,6 +333,7 @@ static void value_alloc(json_object *o, const struct bkey *k, const struct key_r
 	json_add_uint(o, "stripe_redundancy", a.stripe_redundancy);
 	json_add_uint(o, "io_time_read", a.io_time[0]);
 	json_add_uint(o, "io_time_write", a.io_time[1]);
+	json_add_uint(o, "backpointers_start", a.backpointers_start);
 }
 
 static void value_backpointer(json_object *o, const struct bkey *k, const struct key_rules *rules)
