@@ -102,17 +102,18 @@ def acl(value):
         if tag in (2, 8):
             text += ' %d' % int.from_bytes(value[at:at + 4], 'little')
             at += 4
-        out.append('%s %d ' % (text, perm))
+        out.append(' %s %d' % (text, perm))
     return ''.join(out)
 
 
 def xattr(key, v):
     value = bytes.fromhex(v['val'])
+    # the driver prints a value as a string, up to the first zero byte; an ACL's entries follow
+    text = value.split(b'\0')[0].decode('utf-8', 'surrogateescape')
     if v['x_type'] in (1, 2):
-        return '%s(type %d): %s' % (name(v['name_hex']), v['x_type'], acl(value))
+        return '%s(type %d):%s%s' % (name(v['name_hex']), v['x_type'], text, acl(value))
     prefix = {0: 'user.', 3: 'trusted.', 4: 'security.'}[v['x_type']]
-    # the driver prints a value as a string: up to the first zero byte
-    return '%s%s:%s' % (prefix, name(v['name_hex']), value.split(b'\0')[0].decode('utf-8', 'surrogateescape'))
+    return '%s%s:%s' % (prefix, name(v['name_hex']), text)
 
 
 def alloc(key, v):
