@@ -200,7 +200,8 @@ static void sync_read_done(struct bce_read *read, int error)
 }
 
 /* @buf, @bytes: multiples of 512, @buf aligned to pages */
-static int file_read(struct bce_set *set, struct bce_file_id id, u64 sector, void *buf, size_t bytes)
+static int file_read(struct bce_set *set, struct bce_file_id id, u64 sector, void *buf,
+		     size_t bytes)
 {
 	static struct bio_vec vecs[LARGE_BYTES / PAGE_SIZE];
 	struct sync_read s = { };

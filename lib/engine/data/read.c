@@ -2,8 +2,8 @@
 /*
  * Reading a range of a file into the pages of a bio.
  *
- *  walk (caller's context)            device            done_wq / decode_wq
- *  ------------------------           ------            -------------------
+ *  walk (caller's context)            device            done_wq, decode_wq
+ *  ------------------------           ------            ------------------
  *  extents [start, end)
  *    hole, reservation -> zeros
  *    inline data -> copied
@@ -16,7 +16,7 @@
  *                                                       |
  *                                                       +- good: read_put()
  *                                                       +- bad: again, without that
- *                                                          member (decode_wq)
+ *                                                          member (retry_wq)
  *
  * First the whole range is walked and its pieces are collected, then, with no
  * btree lock held, they are sent. Pieces that follow each other on a device go
@@ -520,7 +520,7 @@ void bce_read_piece_again(struct read_piece *piece)
 	bce_buffer_put(&piece->reader->stored, piece->buffer);
 	piece->buffer = NULL;
 	INIT_WORK(&piece->work, piece_again_work);
-	queue_work(piece->reader->decode_wq, &piece->work);
+	queue_work(piece->reader->retry_wq, &piece->work);
 }
 
 void bce_data_reader_set_policy(struct data_reader *r, const struct data_read_policy *policy)
@@ -532,14 +532,18 @@ void bce_data_reader_set_policy(struct data_reader *r, const struct data_read_po
 /*
  * done_wq is bound and of high priority: checksums are made on the processor
  * that took the interrupt, before other work. Decoding costs ten times as much
- * and may use any processor. Both must run when memory is short, since reads
- * feed swap and reclaim.
+ * and may use any processor. All must run when memory is short, since reads feed
+ * swap and reclaim; each may then be down to one thread. So a worker waits only for
+ * what workers of the queues before it in this order give back: done_wq for nothing,
+ * decode_wq for workspaces and output buffers, which are held within one call,
+ * retry_wq for pieces, buffers and btree nodes.
  */
 static int reader_workqueues(struct data_reader *r)
 {
 	r->done_wq = alloc_workqueue("bce_read", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	r->decode_wq = alloc_workqueue("bce_decode", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	return r->done_wq && r->decode_wq ? 0 : -ENOMEM;
+	r->retry_wq = alloc_workqueue("bce_read_retry", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return r->done_wq && r->decode_wq && r->retry_wq ? 0 : -ENOMEM;
 }
 
 static int reader_init(struct data_reader *r)
@@ -593,6 +597,8 @@ void bce_data_reader_free(struct data_reader *r)
 		destroy_workqueue(r->done_wq);
 	if (r->decode_wq)
 		destroy_workqueue(r->decode_wq);
+	if (r->retry_wq)
+		destroy_workqueue(r->retry_wq);
 	bioset_exit(&r->bios);
 	mempool_exit(&r->pieces);
 	bce_decompressor_free(r->decompressor);

@@ -24,7 +24,8 @@ struct data_reader {
 	struct buffer_pool		stored;		/* what devices read into */
 	struct buffer_pool		decoded;	/* output of decompression */
 	struct workqueue_struct		*done_wq;	/* completions, checksums */
-	struct workqueue_struct		*decode_wq;	/* decryption, decompression, retries */
+	struct workqueue_struct		*decode_wq;	/* decryption, decompression */
+	struct workqueue_struct		*retry_wq;	/* pieces tried again */
 	struct ratelimit_state		complaints;
 	const struct data_read_policy __rcu *policy;
 	u64				gen_cache[GEN_CACHE_SLOTS];	/* pick.c */

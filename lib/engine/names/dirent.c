@@ -18,6 +18,7 @@
 
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
+#include "engine/key/values.h"
 #include "engine/names/batch.h"
 #include "engine/names/names.h"
 
@@ -27,49 +28,14 @@
 /* stored types are the DT_* numbers of readdir, but for BCH_DT_SUBVOL */
 #define DIRENT_TYPE_DIR	4
 
-struct dirent_value {
-	const char	*name;
-	unsigned int	len;
-	u8		d_type;
-	u64		inum;			/* d_type not BCH_DT_SUBVOL */
-	u32		child_subvol;		/* BCH_DT_SUBVOL */
-	u32		parent_subvol;
-};
-
-/*
- * The name's length is not stored: it ends where the zero bytes of the last word
- * begin. Values that are too short or nameless are false.
- */
-static bool dirent_decode(const struct bkey *k, struct dirent_value *out)
+/* false: a value too short, or without a name */
+static bool dirent_decode(const struct bkey *k, struct dirent_info *out)
 {
-	const struct bch_dirent *d = k->v;
-	unsigned int len = bkey_val_bytes(k);
-	unsigned int padding = 0;
-
-	if (len < sizeof(*d) + 1)
-		return false;
-	len -= sizeof(*d);
-	while (padding < 7 && padding < len && !d->d_name[len - 1 - padding])
-		padding++;
-	len -= padding;
-	if (!len || len > BCH_DIRENT_NAME_MAX)
-		return false;
-
-	*out = (struct dirent_value) {
-		.name = (const char *)d->d_name,
-		.len = len,
-		.d_type = d->d_type,
-	};
-	if (d->d_type == BCH_DT_SUBVOL) {
-		out->child_subvol = le32_to_cpu(d->d_child_subvol);
-		out->parent_subvol = le32_to_cpu(d->d_parent_subvol);
-	} else {
-		out->inum = le64_to_cpu(d->d_inum);
-	}
-	return true;
+	bce_dirent_decode(k, out);
+	return out->name_len && out->name_len <= BCH_DIRENT_NAME_MAX;
 }
 
-static bool dirent_is_visible(const struct dirent_value *d, const struct bce_inode *dir)
+static bool dirent_is_visible(const struct dirent_info *d, const struct bce_inode *dir)
 {
 	return d->d_type != BCH_DT_SUBVOL || d->parent_subvol == dir->id.subvol;
 }
@@ -98,19 +64,19 @@ static int dirent_target(const struct names_source *src, const struct bce_inode 
 enum probe { PROBE_FOUND, PROBE_GO_ON, PROBE_HOLE };
 
 static enum probe dirent_probe(const struct bkey *k, const struct bce_inode *dir,
-			       const char *name, unsigned int len, struct dirent_value *d)
+			       const char *name, unsigned int len, struct dirent_info *d)
 {
 	if (k->type != KEY_TYPE_dirent || !dirent_decode(k, d))
 		return PROBE_GO_ON;
 	if (!dirent_is_visible(d, dir))
 		return PROBE_HOLE;
-	return d->len == len && !memcmp(d->name, name, len) ? PROBE_FOUND : PROBE_GO_ON;
+	return d->name_len == len && !memcmp(d->name, name, len) ? PROBE_FOUND : PROBE_GO_ON;
 }
 
 /* Go up from slot @hash. 0 and @d filled in (the name is not to be used); -ENOENT */
 static int dirent_search(const struct names_source *src, const struct bce_inode *dir,
 			 const struct snapshot_view *view, u64 hash, const char *name,
-			 unsigned int len, struct dirent_value *d)
+			 unsigned int len, struct dirent_info *d)
 {
 	struct btree_iter iter;
 	const struct bkey *k;
@@ -140,7 +106,7 @@ int names_dirent_lookup(const struct names_source *src, const struct bce_inode *
 			const char *name, unsigned int len, struct bce_file_id *out)
 {
 	struct snapshot_view view;
-	struct dirent_value d;
+	struct dirent_info d;
 	u64 hash;
 	int ret;
 
@@ -161,18 +127,18 @@ static bool batch_add_dirent(struct batch *batch, const struct bce_inode *dir,
 			     const struct bkey *k)
 {
 	struct batch_record *rec;
-	struct dirent_value d;
+	struct dirent_info d;
 
 	if (k->type != KEY_TYPE_dirent || !dirent_decode(k, &d) || !dirent_is_visible(&d, dir))
 		return true;
-	rec = batch_add(batch, d.len);
+	rec = batch_add(batch, d.name_len);
 	if (!rec)
 		return false;
 	rec->pos = k->p.offset;
 	rec->type = d.d_type;
 	rec->inum = d.inum;
 	rec->subvol = d.child_subvol;
-	memcpy(rec->name, d.name, d.len);
+	memcpy(rec->name, d.name, d.name_len);
 	return true;
 }
 
@@ -274,7 +240,7 @@ static int name_search_at(const struct names_source *src, const struct bce_inode
 	struct snapshot_view view;
 	struct bce_file_id target;
 	struct btree_iter iter;
-	struct dirent_value d;
+	struct dirent_info d;
 	const struct bkey *k;
 	int ret;
 
@@ -288,7 +254,11 @@ static int name_search_at(const struct names_source *src, const struct bce_inode
 	} else if (k && !bpos_cmp_logical(k->p, pos) && k->type == KEY_TYPE_dirent &&
 		   dirent_decode(k, &d) && dirent_is_visible(&d, dir) &&
 		   !dirent_target(src, dir, d.d_type, d.inum, d.child_subvol, &target)) {
-		struct bce_dirent found = { .name = d.name, .len = d.len, .target = target };
+		struct bce_dirent found = {
+			.name = (const char *)d.name,
+			.len = d.name_len,
+			.target = target,
+		};
 
 		name_search_emit(s, &found);
 	}
