@@ -52,7 +52,10 @@ bool bce_key_type_is_inode(unsigned int type);
 /* link count as users see it */
 u32 bce_inode_nlink(const struct inode_fields *f);
 
-/* hash of a dirent name or xattr (type byte + name): 60, section 8. @dirent applies the minimum of 2 */
+/*
+ * Hash of a dirent's name, or of an xattr's type byte and name: 60, section 8.
+ * @dirent applies the minimum of 2.
+ */
 u64 bce_name_hash(unsigned int str_hash_type, u64 seed, const void *name, unsigned int len,
 		  bool dirent);
 

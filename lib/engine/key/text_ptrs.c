@@ -67,8 +67,9 @@ static void ptr_text(struct text_buf *out, const struct extent_ptr *ptr,
 
 static void crc_text(struct text_buf *out, const struct extent_crc *crc)
 {
-	bce_text_printf(out, "crc: c_size %u size %u offset %u nonce %u csum %s %llx:%llx  compress %s",
-			crc->compressed_size, crc->uncompressed_size, crc->offset, crc->nonce,
+	bce_text_printf(out, "crc: c_size %u size %u offset %u nonce %u", crc->compressed_size,
+			crc->uncompressed_size, crc->offset, crc->nonce);
+	bce_text_printf(out, " csum %s %llx:%llx  compress %s",
 			bce_csum_type_name(crc->csum_type), crc->csum.hi, crc->csum.lo,
 			bce_compression_type_name(crc->compression_type));
 }

@@ -275,11 +275,10 @@ static void snapshot_text(struct text_buf *out, const struct bkey *k,
 	struct snapshot_info s;
 
 	bce_snapshot_decode(k, &s);
-	bce_text_printf(out, "is_subvol %u deleted %u parent %10u children %10u %10u subvol %u tree %u",
-			s.is_subvol, s.deleted, s.parent, s.children[0], s.children[1], s.subvol,
-			s.tree);
-	bce_text_printf(out, " depth %u skiplist %u %u %u", s.depth, s.skip[0], s.skip[1],
-			s.skip[2]);
+	bce_text_printf(out, "is_subvol %u deleted %u parent %10u children %10u %10u",
+			s.is_subvol, s.deleted, s.parent, s.children[0], s.children[1]);
+	bce_text_printf(out, " subvol %u tree %u depth %u skiplist %u %u %u", s.subvol, s.tree,
+			s.depth, s.skip[0], s.skip[1], s.skip[2]);
 }
 
 static void snapshot_tree_text(struct text_buf *out, const struct bkey *k,
@@ -296,8 +295,10 @@ static void quota_text(struct text_buf *out, const struct bkey *k, const struct 
 	struct quota_limits q;
 
 	bce_quota_decode(k, &q);
-	bce_text_printf(out, "space hardlimit %llu softlimit %llu inodes hardlimit %llu softlimit %llu",
-			q.space_sectors.hard, q.space_sectors.soft, q.inodes.hard, q.inodes.soft);
+	bce_text_printf(out, "space hardlimit %llu softlimit %llu", q.space_sectors.hard,
+			q.space_sectors.soft);
+	bce_text_printf(out, " inodes hardlimit %llu softlimit %llu", q.inodes.hard,
+			q.inodes.soft);
 }
 
 static void logged_op_truncate_text(struct text_buf *out, const struct bkey *k,

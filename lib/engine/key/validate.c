@@ -321,11 +321,20 @@ static int check_inode_fields(const struct key_check *c, const struct inode_fiel
 	return 0;
 }
 
-static int check_inode_pos(const struct key_check *c)
+static int check_pos_inode_zero(const struct key_check *c)
 {
 	if (c->k->p.inode)
-		return bce_key_bad(c, BCE_ERR_inode_pos_inode_nonzero, "position's inode field %llu",
-				   c->k->p.inode);
+		return bce_key_bad(c, BCE_ERR_inode_pos_inode_nonzero,
+				   "position's inode field %llu", c->k->p.inode);
+	return 0;
+}
+
+static int check_inode_pos(const struct key_check *c)
+{
+	int ret = check_pos_inode_zero(c);
+
+	if (ret)
+		return ret;
 	if (c->k->p.offset < BLOCKDEV_INODE_MAX)
 		return bce_key_bad(c, BCE_ERR_inode_pos_blockdev_range, "inode number %llu",
 				   c->k->p.offset);
@@ -356,14 +365,6 @@ static int check_inode_v3(const struct key_check *c)
 		return bce_key_bad(c, BCE_ERR_inode_v3_fields_start_bad,
 				   "fields start at word %u of %u", start, c->k->val_u64s);
 	return check_inode(c);
-}
-
-static int check_inode_generation(const struct key_check *c)
-{
-	if (c->k->p.inode)
-		return bce_key_bad(c, BCE_ERR_inode_pos_inode_nonzero, "position's inode field %llu",
-				   c->k->p.inode);
-	return 0;
 }
 
 /* ---- names ---- */
@@ -520,6 +521,13 @@ static int check_alloc_packed(const struct key_check *c)
 			   BCE_ERR_alloc_v2_unpack_error, "%s", what);
 }
 
+static int bad_counters(const struct key_check *c, enum bce_error id, const struct alloc_info *a)
+{
+	return bce_key_bad(c, id, "data type %u, %u dirty, %u cached, %u striped sectors, stripe %u",
+			   a->data_type, a->dirty_sectors, a->cached_sectors, a->stripe_sectors,
+			   a->stripe);
+}
+
 static int check_alloc_counters(const struct key_check *c, const struct alloc_info *a)
 {
 	switch (a->data_type) {
@@ -527,10 +535,7 @@ static int check_alloc_counters(const struct key_check *c, const struct alloc_in
 	case BCH_DATA_need_gc_gens:
 	case BCH_DATA_need_discard:
 		if (a->dirty_sectors || a->cached_sectors || a->stripe_sectors || a->stripe)
-			return bce_key_bad(c, BCE_ERR_alloc_key_empty_but_have_data,
-					   "empty, but sectors %u dirty, %u cached, %u striped, stripe %u",
-					   a->dirty_sectors, a->cached_sectors, a->stripe_sectors,
-					   a->stripe);
+			return bad_counters(c, BCE_ERR_alloc_key_empty_but_have_data, a);
 		break;
 	case BCH_DATA_sb:
 	case BCH_DATA_journal:
@@ -538,15 +543,11 @@ static int check_alloc_counters(const struct key_check *c, const struct alloc_in
 	case BCH_DATA_user:
 	case BCH_DATA_parity:
 		if (!a->dirty_sectors && !a->stripe_sectors)
-			return bce_key_bad(c, BCE_ERR_alloc_key_dirty_sectors_0,
-					   "data type %u without dirty sectors", a->data_type);
+			return bad_counters(c, BCE_ERR_alloc_key_dirty_sectors_0, a);
 		break;
 	case BCH_DATA_cached:
 		if (!a->cached_sectors || a->dirty_sectors || a->stripe_sectors || a->stripe)
-			return bce_key_bad(c, BCE_ERR_alloc_key_cached_inconsistency,
-					   "cached, but sectors %u dirty, %u cached, %u striped, stripe %u",
-					   a->dirty_sectors, a->cached_sectors, a->stripe_sectors,
-					   a->stripe);
+			return bad_counters(c, BCE_ERR_alloc_key_cached_inconsistency, a);
 		/* set by a later step of recovery */
 		if (c->context == KEY_TO_WRITE && !a->io_time[0])
 			return bce_key_bad(c, BCE_ERR_alloc_key_cached_but_read_time_zero,
@@ -665,7 +666,7 @@ static int (*const type_checks[KEY_TYPE_NR])(const struct key_check *c) = {
 	[KEY_TYPE_extent]		= bce_key_check_ptrs,
 	[KEY_TYPE_reservation]		= check_reservation,
 	[KEY_TYPE_inode]		= check_inode,
-	[KEY_TYPE_inode_generation]	= check_inode_generation,
+	[KEY_TYPE_inode_generation]	= check_pos_inode_zero,
 	[KEY_TYPE_dirent]		= check_dirent,
 	[KEY_TYPE_xattr]		= check_xattr,
 	[KEY_TYPE_alloc]		= check_alloc_packed,

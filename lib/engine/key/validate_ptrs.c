@@ -54,11 +54,11 @@ static int check_bucket(struct list_check *l, const struct extent_ptr *ptr,
 				   ptr->dev, ptr->sector, bucket, dev->nbuckets);
 	if (bucket < dev->first_bucket)
 		return bce_key_bad(l->c, BCE_ERR_ptr_before_first_bucket,
-				   "pointer to device %u sector %llu: bucket %llu before the first, %u",
+				   "pointer to device %u sector %llu: bucket %llu, the first is %u",
 				   ptr->dev, ptr->sector, bucket, dev->first_bucket);
 	if (in_bucket + l->stored_sectors > dev->bucket_sectors)
 		return bce_key_bad(l->c, BCE_ERR_ptr_spans_multiple_buckets,
-				   "pointer to device %u sector %llu: %llu sectors from %u in a bucket of %u",
+				   "pointer to device %u sector %llu: %llu from %u, bucket of %u",
 				   ptr->dev, ptr->sector, l->stored_sectors, in_bucket,
 				   dev->bucket_sectors);
 	return 0;
