@@ -523,7 +523,7 @@ static int check_alloc_packed(const struct key_check *c)
 
 static int bad_counters(const struct key_check *c, enum bce_error id, const struct alloc_info *a)
 {
-	return bce_key_bad(c, id, "data type %u, %u dirty, %u cached, %u striped sectors, stripe %u",
+	return bce_key_bad(c, id, "data type %u, %u dirty, %u cached, %u striped, stripe %u",
 			   a->data_type, a->dirty_sectors, a->cached_sectors, a->stripe_sectors,
 			   a->stripe);
 }

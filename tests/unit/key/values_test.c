@@ -81,6 +81,18 @@ static void dirent_name_lengths(void **state)
 	}
 }
 
+/* padding is looked for in the last word only: more of it belongs to the name */
+static void dirent_with_a_word_too_many(void **state)
+{
+	struct bkey k = hex(KEY_TYPE_dirent, "0210000000000000 08 68656c6c6f 0000 0000000000000000");
+	struct dirent_info d;
+
+	bce_dirent_decode(&k, &d);
+	assert_int_equal(d.name_len, 7);
+	assert_memory_equal(d.name, "hello\0\0", 7);
+	test_key_free(&k);
+}
+
 static void dirents_without_name(void **state)
 {
 	static const char *const values[] = {
@@ -384,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dirent_examples),
 		cmocka_unit_test(dirent_name_lengths),
+		cmocka_unit_test(dirent_with_a_word_too_many),
 		cmocka_unit_test(dirents_without_name),
 		cmocka_unit_test(xattr_examples),
 		cmocka_unit_test(xattr_lengths_are_cut),
