@@ -220,6 +220,11 @@ int bce_sb_read(struct sb_image *out, struct block_device *bdev, u64 sector,
 	int ret;
 
 	*out = (struct sb_image) { };
+	if (bdev_nr_sectors(bdev) <= BCH_SB_SECTOR) {
+		bce_text_printf(why, "is too short to hold a superblock (%llu sectors)",
+				(unsigned long long)bdev_nr_sectors(bdev));
+		return -ENODATA;
+	}
 	ret = try_copy_and_tell(out, bdev, sector ?: BCH_SB_SECTOR, why);
 	if (!ret || sector || ret == -ENOMEM)
 		return ret;
