@@ -112,7 +112,7 @@ static int check_set(struct offline_set *o, enum progress_form form, bool json)
 		complain("the check ended early: %s", strerror(-ret));
 		return FSCK_FAILED;
 	}
-	findings = bce_log_errors_total(o->set->log);
+	findings = offline_findings(o);
 	report(&c, findings, json);
 	return findings || c.unreadable_nodes ? FSCK_FINDINGS : FSCK_CLEAN;
 }

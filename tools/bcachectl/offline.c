@@ -8,6 +8,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
+#include <linux/xxhash.h>
 
 #include "cmd.h"
 #include "engine/btree/iter.h"
@@ -17,13 +18,43 @@
 #include "kapi/kapi.h"
 #include "passphrase.h"
 
-static void print_message(void *ctx, int level, int error_id, const char *line)
+/* every message printed so far, by hash */
+struct offline_messages {
+	bool	quiet;
+	u64	findings;
+	size_t	nr;
+	size_t	room;
+	u64	*hash;
+};
+
+static bool seen_before(struct offline_messages *m, const char *line)
 {
-	fprintf(stderr, "%s\n", line);
+	u64 hash = xxh64(line, strlen(line), 0), *grown;
+	size_t i;
+
+	for (i = 0; i < m->nr; i++)
+		if (m->hash[i] == hash)
+			return true;
+	if (m->nr == m->room) {
+		grown = realloc(m->hash, (m->room * 2 ?: 64) * sizeof(*grown));
+		if (!grown)
+			return false;
+		m->hash = grown;
+		m->room = m->room * 2 ?: 64;
+	}
+	m->hash[m->nr++] = hash;
+	return false;
 }
 
-static void drop_message(void *ctx, int level, int error_id, const char *line)
+static void message(void *ctx, int level, int error_id, const char *line)
 {
+	struct offline_messages *m = ctx;
+
+	if (seen_before(m, line))
+		return;
+	m->findings += error_id >= 0;
+	if (!m->quiet)
+		fprintf(stderr, "%s\n", line);
 }
 
 /* open every path; complain about the first that fails */
@@ -55,7 +86,8 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 		.no_splitbrain_check = opts->no_splitbrain_check,
 		.read_all_journal = opts->read_all_journal,
 		.key = passphrase_key,
-		.message = opts->quiet ? drop_message : print_message,
+		.message = message,
+		.message_ctx = o->messages,
 	};
 	char why[512];
 	unsigned int i;
@@ -121,6 +153,10 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 		complain("%u devices given: a set has at most %d", nr, BCE_SET_MEMBERS_MAX);
 		return EXIT_USAGE;
 	}
+	o->messages = calloc(1, sizeof(*o->messages));
+	if (!o->messages)
+		return EXIT_NO_MEMORY;
+	o->messages->quiet = opts->quiet;
 	ret = open_devices(o, paths, nr);
 	if (!ret)
 		ret = open_set(o, paths, opts);
@@ -141,7 +177,15 @@ void offline_close(struct offline_set *o)
 		kapi_bdev_close(o->bdev[--o->nr]);
 	free(o->bdev);
 	free(o->text_rules);
+	if (o->messages)
+		free(o->messages->hash);
+	free(o->messages);
 	*o = (struct offline_set) { };
+}
+
+u64 offline_findings(const struct offline_set *o)
+{
+	return o->messages->findings;
 }
 
 struct btrees *offline_btrees(const struct offline_set *o)

@@ -5,6 +5,7 @@
 #include <bcachefs/set.h>
 
 struct key_rules;
+struct offline_messages;
 
 /*
  * A set opened by this process, read-only, without the kernel: devices or image
@@ -14,6 +15,7 @@ struct offline_set {
 	struct bce_set		*set;
 	unsigned int		nr;
 	struct block_device	**bdev;
+	struct offline_messages	*messages;
 	struct key_rules	*text_rules;	/* the set's, with what texts ask for */
 };
 
@@ -34,6 +36,12 @@ struct offline_opts {
 int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 		 const struct offline_opts *opts);
 void offline_close(struct offline_set *o);
+
+/*
+ * Findings about the format so far. What is unreadable is met again and again by a check;
+ * the same words are printed and counted once.
+ */
+u64 offline_findings(const struct offline_set *o);
 
 /* parts of the set for listings and checks: the tool reads what a file system never would */
 struct btrees;
