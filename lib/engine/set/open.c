@@ -16,7 +16,6 @@
 #include <linux/blkdev.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -434,6 +433,3 @@ void bce_set_put(struct bce_set *set)
 		set_free(set);
 }
 EXPORT_SYMBOL_GPL(bce_set_put);
-
-MODULE_DESCRIPTION("bcachefs engine: keys, journal, btrees, data path");
-MODULE_LICENSE("GPL");

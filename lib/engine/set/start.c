@@ -189,7 +189,7 @@ int bce_set_start_async(struct bce_set *set)
 		return ret;
 	bce_set_get(set);
 	INIT_WORK(&set->start_work, start_work_fn);
-	queue_work(system_unbound_wq, &set->start_work);
+	queue_work(bce_set_start_wq, &set->start_work);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bce_set_start_async);
