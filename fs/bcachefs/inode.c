@@ -94,7 +94,7 @@ static int set_operations(struct inode *inode, const struct bce_inode *e)
 struct inode *bcachefs_iget(struct super_block *sb, struct bce_file_id id)
 {
 	struct inode *inode = iget5_locked(sb, id_hash(id), inode_test, inode_set, &id);
-	struct bcachefs_inode *vi;
+	struct bce_inode e;
 	int ret;
 
 	if (!inode)
@@ -102,11 +102,12 @@ struct inode *bcachefs_iget(struct super_block *sb, struct bce_file_id id)
 	if (!(inode->i_state & I_NEW))
 		return inode;
 
-	vi = to_bcachefs_inode(inode);
-	ret = bce_inode_read(to_bcachefs_super(sb)->set, id, &vi->e);
+	/* not read in place: the id there is what others looking for this inode compare with */
+	ret = bce_inode_read(to_bcachefs_super(sb)->set, id, &e);
 	if (!ret) {
-		set_attributes(inode, &vi->e);
-		ret = set_operations(inode, &vi->e);
+		to_bcachefs_inode(inode)->e = e;
+		set_attributes(inode, &e);
+		ret = set_operations(inode, &e);
 	}
 	if (ret) {
 		iget_failed(inode);
