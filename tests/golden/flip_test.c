@@ -10,8 +10,8 @@
  * reports end the program. One place is different: the newest flush entry of a dirty journal, damaged,
  * looks like a write that the crash tore, so the state before it is what there is.
  *
- * FLIP_STEP=n in the environment tries every n-th byte (default: a sample that takes seconds; 1 is
- * the whole sweep, which "make soak" runs).
+ * FLIP_STEP=n in the environment tries every n-th byte. The default is a sample that takes seconds; 1 is
+ * every byte and takes hours.
  */
 #include <setjmp.h>
 #include <stdarg.h>
