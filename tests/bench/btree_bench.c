@@ -4,10 +4,11 @@
  *
  *     btree_bench [NR_KEYS...]		(10000 100000 1000000 10000000)
  *
- * Keys are (inode, offset) pairs in random order, 16 bytes in LMDB, values 32 bytes. The btree lies in
- * nodes of 256 KiB on a file in memory and is read in by a scan first. Both are then asked for the
- * same random keys, by turns, and the median of the rounds is taken. Memory is what the process
- * has resident more after the btree was read in; for LMDB the pages of its map in use.
+ * Keys are (inode, offset) pairs in random order, 16 bytes in LMDB, values 32 bytes. The btree
+ * lies in nodes of 256 KiB on a file in memory and is read in by a scan first. Both are then
+ * asked for the same random keys, by turns, and the median of the rounds is taken. Memory is
+ * what the process has resident more after the btree was read in; for LMDB the pages of its map
+ * in use.
  *
  * One line per size, "name value unit" after it for programs.
  */

@@ -2,11 +2,11 @@
 /*
  * The node cache.
  *
- * A node is found in two ways. The usual one does not come here at all: a pointer key in an interior
- * node has a word that the format keeps free for memory (mem_ptr), and in it stands where the child
- * was last time (child.c). That costs no look-up and no lock but the child's. The other way is the
- * hash table below, by identity: for the first visit, after an eviction, and for a legacy pointer,
- * which has no such word.
+ * A node is found in two ways. The usual one does not come here at all: a pointer key in an
+ * interior node has a word that the format keeps free for memory (mem_ptr), and in it stands
+ * where the child was last time (child.c). That costs no look-up and no lock but the child's.
+ * The other way is the hash table below, by identity: for the first visit, after an eviction,
+ * and for a legacy pointer, which has no such word.
  *
  *   hash bucket --> node <------ mem_ptr of the parent's key (may be stale)
  *                    ^
@@ -23,8 +23,9 @@
  * the lock compares the identity: it may have waited for a node that failed (identity still there,
  * @error says why, the error is shared too) or that has become another one (it looks again).
  *
- * The memory of a struct btree_node is never given back while the cache stands, so any stale pointer
- * to a node may still be locked and compared. What is freed, the keys, is nearly all of it.
+ * The memory of a struct btree_node is never given back while the cache stands, so any stale
+ * pointer to a node may still be locked and compared. What is freed, the keys, is nearly all of
+ * it.
  *
  * Eviction is by a clock. Every visit makes a node warm, interior nodes warmer; the hand cools warm
  * nodes as it passes and takes cold ones, if their lock is free: it only ever tries, so it may run

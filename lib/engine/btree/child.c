@@ -2,20 +2,21 @@
 /*
  * From an interior node to its children.
  *
- * The value of a btree_ptr_v2 key begins with a word that means nothing on disk. In memory it holds
- * a hint: the address of the child's struct btree_node, as it was when the pointer was last followed.
- * Whoever has the parent read-locked may read or write a hint. A hint is only a guess, since the
- * child may have been evicted and its struct may serve another node by now; but the struct itself
- * stays until the btrees are closed, so it may be locked, and what it is then cannot change any more.
- * Same sequence number, same place on disk, same btree and level, and a range that holds the position
- * looked for: then it is the child. Else the hash table is asked (cache.c), by the whole identity.
+ * The value of a btree_ptr_v2 key begins with a word that means nothing on disk. In memory it
+ * holds a hint: the address of the child's struct btree_node, as it was when the pointer was
+ * last followed. Whoever has the parent read-locked may read or write a hint. A hint is only a
+ * guess, since the child may have been evicted and its struct may serve another node by now; but
+ * the struct itself stays until the btrees are closed, so it may be locked, and what it is then
+ * cannot change any more. Same sequence number, same place on disk, same btree and level, and a
+ * range that holds the position looked for: then it is the child. Else the hash table is asked
+ * (cache.c), by the whole identity.
  *
  * Hints come from disk with any contents, so they are zeroed before a node is published.
  *
- * The children of a node cover its range without holes or overlaps. That is checked once, when the
- * node is read. If it does not hold, the node is marked, and only then every step down looks whether
- * the child it takes begins where its left neighbour ended: the rest of the btree stays readable,
- * and what lies in a hole is an error, never "nothing there".
+ * The children of a node cover its range without holes or overlaps. That is checked once, when
+ * the node is read. If it does not hold, the node is marked, and only then every step down looks
+ * whether the child it takes begins where its left neighbour ended: the rest of the btree stays
+ * readable, and what lies in a hole is an error, never "nothing there".
  *
  * Source: docs/format/50-btree.md, 5.1, 6.9.
  */

@@ -3,8 +3,8 @@
  * Iterators and look-ups.
  *
  * An iterator is a position, and a path of read-locked nodes from the root down to the node the
- * position is in (level 0, or a higher one if pointers are wanted: what is said of leaves here holds
- * for the nodes of that level).
+ * position is in (level 0, or a higher one if pointers are wanted: what is said of leaves here
+ * holds for the nodes of that level).
  *
  *        path[2]  root            [ . . | . . ]
  *        path[1]                       [ . | . . . ]

@@ -6,15 +6,15 @@
  *                                                                 +--merge--> the node's keys
  *   journal overlay: keys of this btree and level in its range  --+
  *
- * The members that hold a replica are tried by their latency, then by their order in the pointer;
- * one that is absent, fails or delivers anything but the node is passed over. Only when none is left
- * is the node unreadable. The generations of buckets do not matter here: a pointer that is reachable
- * is live.
+ * The members that hold a replica are tried by their latency, then by their order in the
+ * pointer; one that is absent, fails or delivers anything but the node is passed over. Only when
+ * none is left is the node unreadable. The generations of buckets do not matter here: a pointer
+ * that is reachable is live.
  *
- * The overlay is merged as the newest bset would be, so nobody above knows whether a key came from a
- * node or from the journal, and the node may be dropped and read again. Accounting keys are the
- * exception: in the journal they are deltas. Each delta that is newer than the total in the node is
- * added to it, the result is merged as one more run.
+ * The overlay is merged as the newest bset would be, so nobody above knows whether a key came
+ * from a node or from the journal, and the node may be dropped and read again. Accounting keys
+ * are the exception: in the journal they are deltas. Each delta that is newer than the total in
+ * the node is added to it, the result is merged as one more run.
  *
  * The format a node has on disk was chosen when it was made; keys that came later may not fit, and
  * the first root of a btree has a format that packs nothing. If it is not one to search quickly the
