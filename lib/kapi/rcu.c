@@ -5,14 +5,12 @@
  * A thread registers when it first reads and unregisters when it ends. Callbacks have one thread
  * of their own, which takes the whole queue, waits for a grace period and runs them in order.
  *
- * liburcu is not instrumented, so TSan is told what a grace period means: everything before the
- * end of a reader is seen after synchronize_rcu(), and everything before synchronize_rcu() began
- * is seen by readers that begin later. Two addresses carry the two directions, so readers are not
- * ordered among each other.
+ * liburcu's code must stay out of TSan's sight, for its atomics are not the compiler's: hence no
+ * _LGPL_SOURCE, which would inline the read side here. Instead TSan is told what a grace period
+ * means: everything before the end of a reader is seen after synchronize_rcu(), and everything
+ * before synchronize_rcu() began is seen by readers that begin later. Two addresses carry the two
+ * directions, so readers are not ordered among each other.
  */
-#ifndef __SANITIZE_THREAD__
-#define _LGPL_SOURCE		/* inline read side: TSan would look into it and not know its atomics */
-#endif
 #include <pthread.h>
 #include <stdlib.h>
 #include <urcu/urcu-memb.h>

@@ -73,7 +73,6 @@ struct pingpong {
 	wait_queue_head_t wait;
 	int ball;		/* whose turn: 0 or 1; plain data, ordered by turn */
 	int turn;
-	int side_rounds[2];
 };
 
 static int player(void *data)
@@ -332,13 +331,14 @@ struct boxed {
 };
 
 static struct boxed *box;
-static bool readers_stop;
 
+/* Return: values seen that were not the box's. */
 static int box_reader(void *data)
 {
 	int bad = 0;
 
-	while (!READ_ONCE(readers_stop)) {
+	complete(data);
+	while (!kthread_should_stop()) {
 		struct boxed *b;
 
 		rcu_read_lock();
@@ -346,7 +346,6 @@ static int box_reader(void *data)
 		bad += b->value != 42;
 		rcu_read_unlock();
 	}
-	*(int *)data = bad;
 	return bad;
 }
 
@@ -368,15 +367,16 @@ static struct boxed *new_boxed(void)
 
 static void rcu(void **state)
 {
+	struct completion began[2];
 	struct task_struct *t[2];
-	int bad[2];
 
 	box = new_boxed();
 	for (int i = 0; i < 2; i++) {
-		t[i] = kthread_create(box_reader, &bad[i], "reader");
-		get_task_struct(t[i]);
-		wake_up_process(t[i]);
+		init_completion(&began[i]);
+		t[i] = kthread_run(box_reader, &began[i], "reader");
 	}
+	for (int i = 0; i < 2; i++)
+		wait_for_completion(&began[i]);
 	for (int i = 0; i < 300; i++) {
 		struct boxed *old = box;
 
@@ -390,12 +390,8 @@ static void rcu(void **state)
 			kfree_rcu(old, rcu);
 		}
 	}
-	WRITE_ONCE(readers_stop, true);
-	for (int i = 0; i < 2; i++) {
-		kthread_stop(t[i]);
-		put_task_struct(t[i]);
-		assert_int_equal(bad[i], 0);
-	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(kthread_stop(t[i]), 0);
 	rcu_barrier();
 	kfree(box);
 }
