@@ -8,7 +8,7 @@
  * neighbours as begin within GROUP_U64S words.
  *
  *	keys	| k0 k1 k2 | k3 | k4 k5 | ...			packed, back to back
- *	index	  r(k0)      r(k3) r(k4)			in Eytzinger order
+ *	index	  r(k0)      r(k3) r(k4)			and the places of k0, k3, k4
  *
  * Residues. r(p) is a 64-bit number that grows with p and is what remains of a
  * position when everything is taken away that all keys of the set share: of each
@@ -16,19 +16,21 @@
  * needs. Usually that is all of the position (@exact). If it takes more than 64
  * bits the lowest are cut off, and different positions may have one residue.
  *
- * The residues lie in the order in which a binary search visits them (Eytzinger:
- * the children of slot k are slots 2k and 2k + 1), so the first steps share cache
- * lines, the 8 slots three steps ahead are one line, which is prefetched, and a
- * step is a compare and an add without a jump.
+ * The entries are a search tree of cache lines: a line holds the residues of five
+ * groups and where the groups begin, in ascending order, and has up to six children,
+ * which are found by counting: those of line b are lines 6b + 1 .. 6b + 6. A step
+ * counts the residues that are smaller than the wanted one, without a jump; there are
+ * four or five steps in a node of 256 KiB, of which the last ones miss the cache once
+ * each. Lines of the last level may be missing, and slots at the end of the order
+ * are filled up with the largest residue.
  *
  * A search position may lie outside what residues can express. It is first
  * rounded up to the next position inside [min, max] of each field, which does not
  * change which key is the first at or after it: all keys are inside.
  *
- * A lookup finds the first group whose residue is not less than that of the
- * position, steps back one group, and compares keys from there. Where residues are
- * cut off and equal, the search asks the first key of the group instead, so no set
- * of keys makes it slow.
+ * A lookup finds the last group whose residue is less than that of the position, and
+ * compares keys from there. Where residues are cut off and equal, the search asks the
+ * first key of the group instead, so no set of keys makes it slow.
  *
  * Comparing keys: if all keys are packed and the position takes at most 64 bits of
  * the format (@word_compare), residues are taken from the last word of the packed
@@ -42,9 +44,11 @@
 
 #include <linux/align.h>
 #include <linux/bitops.h>
-#include <linux/cache.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
+#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -58,39 +62,46 @@
 /* room for the key that ends searches */
 #define SENTINEL_U64S		BKEY_U64S
 
-/* residues per cache line, and steps of a search to get there */
-#define LINE_SLOTS		8
+#define LINE_SLOTS		5
+#define LINE_CHILDREN		(LINE_SLOTS + 1)
 
-/* part of a residue: ((v - base) >> right << left) & mask */
-struct residue_part {
-	u64	base;
-	u64	mask;
-	u8	right;
-	u8	left;
+/*
+ * Some groups: the residue of the first key of each, and where they begin: slot i at
+ * start[i + 1]; start[0] belongs to the group before them in the order of keys.
+ */
+struct index_line {
+	u64	residue[LINE_SLOTS];
+	u32	start[LINE_SLOTS + 1];
 };
+
+static_assert(sizeof(struct index_line) == 64 && LINE_SLOTS == 5);
 
 /**
  * struct keyset_index - what searches a set
  * @min, @max:	  of each position field over all keys
- * @part:	  how residues are made of inode, offset, snapshot
- * @nr_groups:	  slots 1 .. nr_groups of the arrays are in use
+ * @base:	  what is taken off each field; of what is left
+ * @right:	  lowest bits are cut off, 64 if nothing is kept, and
+ * @left:	  the rest is moved to its place in the residue
  * @exact:	  different positions have different residues
- * @word_compare: residues of packed keys are what their last word holds
- * @residue:	  of the first key of the group, Eytzinger order; aligned to lines
- * @prev_start:	  place in the set of the group *before* this one (of the first group
- *		  for itself); slot 0: the last group
+ * @word_compare: @exact, and residues of keys are what their last word holds
+ * @nr_lines:	  lines of the tree, at least one
+ * @memory:	  what was allocated for all this, of which the index is the aligned part
  * @bytes:	  memory of index and keys
+ * @line:	  the tree; at a fixed place, so that its first line is fetched along
+ *		  with these fields
  */
 struct keyset_index {
 	struct bpos		min;
 	struct bpos		max;
-	struct residue_part	part[3];
-	u32			nr_groups;
+	struct bpos		base;
+	u8			right[3];
+	u8			left[3];
 	bool			exact;
 	bool			word_compare;
-	const u64		*residue;
-	const u32		*prev_start;
+	u32			nr_lines;
+	void			*memory;
 	size_t			bytes;
+	struct index_line	line[] __aligned(64);
 };
 
 /* ---- merging ---- */
@@ -286,117 +297,129 @@ static size_t keys_trim(struct keyset *set, u64 allocated_u64s)
 
 /* ---- making the index ---- */
 
-/* positions on a line: how many bits of each field are kept */
-struct residue_layout {
-	struct bpos	base;
-	u8		bits[3];
-};
-
-static void layout_residue(struct keyset_index *index, const struct residue_layout *l)
+/* make residues of the top 64 bits of fields of so many bits, each less its base */
+static void layout_residue(struct keyset_index *index, struct bpos base, const u8 bits[3])
 {
-	const u64 base[3] = { l->base.inode, l->base.offset, l->base.snapshot };
 	unsigned int i, room = 64;
 
 	for (i = 0; i < 3; i++) {
-		unsigned int kept = min_t(unsigned int, l->bits[i], room);
+		unsigned int kept = min_t(unsigned int, bits[i], room);
 
 		room -= kept;
-		index->part[i] = (struct residue_part) {
-			.base	= base[i],
-			.mask	= kept ? U64_MAX : 0,
-			.right	= kept ? l->bits[i] - kept : 0,
-			.left	= kept ? room : 0,
-		};
+		index->right[i] = kept ? bits[i] - kept : 64;
+		index->left[i] = kept ? room : 0;
 	}
-	index->exact = l->bits[0] + l->bits[1] + l->bits[2] <= 64;
+	index->base = base;
+	index->exact = bits[0] + bits[1] + bits[2] <= 64;
 }
 
 static void choose_layout(struct keyset_index *index, const struct key_format *f, bool all_packed)
 {
-	struct residue_layout l;
+	const u8 bits[3] = {
+		fls64(index->max.inode - index->min.inode),
+		fls64(index->max.offset - index->min.offset),
+		fls64(index->max.snapshot - index->min.snapshot),
+	};
 
-	memcpy(l.bits, f->bits, sizeof(l.bits));
-	l.base = SPOS(f->offset[BKEY_FIELD_INODE], f->offset[BKEY_FIELD_OFFSET],
-		      f->offset[BKEY_FIELD_SNAPSHOT]);
-	index->word_compare = all_packed && l.bits[0] + l.bits[1] + l.bits[2] <= 64;
-	if (!index->word_compare) {
-		l.base = index->min;
-		l.bits[0] = fls64(index->max.inode - index->min.inode);
-		l.bits[1] = fls64(index->max.offset - index->min.offset);
-		l.bits[2] = fls64(index->max.snapshot - index->min.snapshot);
-	}
-	layout_residue(index, &l);
+	index->word_compare = all_packed && f->bits[BKEY_FIELD_INODE] +
+		f->bits[BKEY_FIELD_OFFSET] + f->bits[BKEY_FIELD_SNAPSHOT] <= 64;
+	if (index->word_compare)
+		layout_residue(index, SPOS(f->offset[BKEY_FIELD_INODE],
+					   f->offset[BKEY_FIELD_OFFSET],
+					   f->offset[BKEY_FIELD_SNAPSHOT]), f->bits);
+	else
+		layout_residue(index, index->min, bits);
+}
+
+static u64 residue_part(const struct keyset_index *index, unsigned int i, u64 v)
+{
+	return index->right[i] < 64 ? v >> index->right[i] << index->left[i] : 0;
 }
 
 /* @p within min and max of the index */
 static u64 residue_of(const struct keyset_index *index, struct bpos p)
 {
-	const struct residue_part *i = &index->part[0], *o = &index->part[1], *s = &index->part[2];
-
-	return (((p.inode - i->base) >> i->right << i->left) & i->mask) |
-	       (((p.offset - o->base) >> o->right << o->left) & o->mask) |
-	       (((p.snapshot - s->base) >> s->right << s->left) & s->mask);
+	return residue_part(index, 0, p.inode - index->base.inode) |
+	       residue_part(index, 1, p.offset - index->base.offset) |
+	       residue_part(index, 2, p.snapshot - index->base.snapshot);
 }
 
-/* slots in ascending order of what they hold: first, and next; 0 at the end */
-static u32 slot_first(u32 nr)
+/* the same if positions fit into residues: what is not kept is 0, nothing is cut off */
+static u64 exact_residue_of(const struct keyset_index *index, struct bpos p)
 {
-	return 1U << (fls(nr) - 1);
+	return ((p.inode - index->base.inode) << index->left[0]) |
+	       ((p.offset - index->base.offset) << index->left[1]) |
+	       ((u64)(p.snapshot - index->base.snapshot) << index->left[2]);
 }
 
-static u32 slot_next(u32 slot, u32 nr)
+/* where filling the tree has got to */
+struct index_fill {
+	const struct keyset	*set;
+	struct keyset_index	*index;
+	u32			prev;		/* start of the last group seen */
+	u32			pos;		/* start of the next one */
+};
+
+static u32 group_end(const struct keyset *set, u32 start)
 {
-	if (2 * slot + 1 <= nr) {
-		slot = 2 * slot + 1;
-		while (2 * slot <= nr)
-			slot *= 2;
-		return slot;
+	u32 pos = start;
+
+	do
+		pos = keyset_next(set, pos);
+	while (pos < set->nr_u64s && !begins_group(pos, start));
+	return pos;
+}
+
+/* a slot past the last group gets the largest residue, and points at the end */
+static void fill_slot(struct index_fill *fill, struct index_line *line, unsigned int i)
+{
+	const struct keyset *set = fill->set;
+
+	line->residue[i] = U64_MAX;
+	line->start[i + 1] = fill->pos;
+	if (fill->pos == set->nr_u64s)
+		return;
+	line->residue[i] = residue_of(fill->index, bce_key_unpack_pos(&set->format,
+						keyset_at(set, fill->pos)));
+	fill->prev = fill->pos;
+	fill->pos = group_end(set, fill->pos);
+}
+
+/* groups in ascending order into a line and all below it; as deep as the tree */
+static void fill_lines(struct index_fill *fill, u64 nr)
+{
+	struct index_line *line = fill->index->line + nr;
+	unsigned int i;
+
+	if (nr >= fill->index->nr_lines)
+		return;
+	fill_lines(fill, nr * LINE_CHILDREN + 1);
+	line->start[0] = fill->prev;
+	for (i = 0; i < LINE_SLOTS; i++) {
+		fill_slot(fill, line, i);
+		fill_lines(fill, nr * LINE_CHILDREN + 2 + i);
 	}
-	/* up, past all whose right subtree this is in */
-	return slot >> (ffs(~slot));
-}
-
-static void fill_index(const struct keyset *set, struct keyset_index *index, u64 *residue,
-		       u32 *prev_start)
-{
-	u32 pos = 0, start = 0, prev = 0, slot = slot_first(index->nr_groups);
-
-	residue[0] = U64_MAX;
-	while (pos < set->nr_u64s) {
-		const struct disk_key *k = keyset_at(set, pos);
-
-		if (begins_group(pos, start)) {
-			prev = start;
-			start = pos;
-			residue[slot] = residue_of(index, bce_key_unpack_pos(&set->format, k));
-			prev_start[slot] = prev;
-			slot = slot_next(slot, index->nr_groups);
-		}
-		pos += k->u64s;
-	}
-	prev_start[0] = start;
 }
 
 static int build_index(struct keyset *set, const struct keys_summary *s, size_t keys_bytes)
 {
-	size_t slots = s->nr_groups + 1;
-	size_t bytes = sizeof(struct keyset_index) + 64 + slots * (sizeof(u64) + sizeof(u32));
-	struct keyset_index *index = kvmalloc(bytes, GFP_KERNEL);
-	u64 *residue;
+	size_t nr_lines = DIV_ROUND_UP(s->nr_groups, LINE_SLOTS);
+	size_t bytes = struct_size((struct keyset_index *)NULL, line, nr_lines + 1);
+	void *memory = kvmalloc(bytes, GFP_KERNEL);
+	struct keyset_index *index;
 
-	if (!index)
+	if (!memory)
 		return -ENOMEM;
-	residue = PTR_ALIGN((u64 *)(index + 1), 64);
+	index = PTR_ALIGN(memory, sizeof(struct index_line));
 	*index = (struct keyset_index) {
 		.min		= s->min,
 		.max		= s->max,
-		.nr_groups	= s->nr_groups,
-		.residue	= residue,
-		.prev_start	= (u32 *)(residue + slots),
+		.nr_lines	= nr_lines,
+		.memory		= memory,
 		.bytes		= bytes + keys_bytes,
 	};
 	choose_layout(index, &set->format, !s->nr_unpacked);
-	fill_index(set, index, residue, (u32 *)(residue + slots));
+	fill_lines(&(struct index_fill) { .set = set, .index = index }, 0);
 	set->index = index;
 	return 0;
 }
@@ -445,7 +468,8 @@ out:
 void bce_keyset_exit(struct keyset *set)
 {
 	kvfree(set->keys);
-	kvfree(set->index);
+	if (set->index)
+		kvfree(set->index->memory);
 	set->keys = NULL;
 	set->index = NULL;
 	set->nr_u64s = 0;
@@ -482,7 +506,7 @@ struct key_format bce_keyset_best_format(const struct keyset_input *runs, unsign
  * The first position at or after @p whose fields are all within those of the
  * set's keys. False: there is none, @p is beyond all keys.
  */
-static bool round_up_into(const struct keyset_index *index, struct bpos *p)
+static __always_inline bool round_up_into(const struct keyset_index *index, struct bpos *p)
 {
 	const struct bpos *lo = &index->min, *hi = &index->max;
 
@@ -513,48 +537,60 @@ next_inode:
 	return true;
 }
 
-/* the slot of the first residue >= @r; 0 if none */
-static u32 search_residues(const struct keyset_index *index, u64 r)
-{
-	const u64 *residue = index->residue;
-	u32 nr = index->nr_groups, slot = 1;
-
-	while (slot <= nr) {
-		__builtin_prefetch(residue + (size_t)slot * LINE_SLOTS);
-		slot = 2 * slot + (residue[slot] < r);
-	}
-	/* undo the steps to the right at the end, and the step to the left before them */
-	return slot >> ffs(~slot);
-}
-
 static bool key_before(const struct keyset *set, u32 pos, struct bpos p)
 {
 	return bpos_cmp(bce_key_unpack_pos(&set->format, keyset_at(set, pos)), p) < 0;
 }
 
+/* slots with a residue < @r; no jumps */
+static __always_inline unsigned int line_rank(const struct index_line *line, u64 r)
+{
+	const u64 *residue = line->residue;
+
+	return (residue[0] < r) + (residue[1] < r) + (residue[2] < r) + (residue[3] < r) +
+	       (residue[4] < r);
+}
+
+/* the start of the last group that begins with a residue < @r; the first group if none */
+static __always_inline u32 search_residues(const struct keyset_index *index, u64 r)
+{
+	const struct index_line *line;
+	u64 nr = 0, nr_lines = index->nr_lines;
+	unsigned int rank;
+
+	do {
+		line = index->line + nr;
+		rank = line_rank(line, r);
+		nr = nr * LINE_CHILDREN + 1 + rank;
+	} while (nr < nr_lines);
+	return line->start[rank];
+}
+
 /*
- * The same where residues are cut off: the slot of the first group whose first key
- * is at or after @p. Equal residues are decided by the keys themselves.
+ * The same where residues are cut off: equal ones are decided by the keys. A slot past
+ * the last group points at the key that ends searches, which is before nothing.
  */
 static u32 search_positions(const struct keyset *set, u64 r, struct bpos p)
 {
-	const struct keyset_index *index = set->index;
-	u32 nr = index->nr_groups, slot = 1;
+	const struct index_line *line;
+	u64 nr = 0, nr_lines = set->index->nr_lines;
+	unsigned int rank;
 
-	while (slot <= nr) {
-		bool right = index->residue[slot] < r;
-
-		if (index->residue[slot] == r)
-			right = key_before(set, index->prev_start[slot_next(slot, nr)], p);
-		slot = 2 * slot + right;
-	}
-	return slot >> ffs(~slot);
+	do {
+		line = set->index->line + nr;
+		rank = line_rank(line, r);
+		while (rank < LINE_SLOTS && line->residue[rank] == r &&
+		       key_before(set, line->start[rank + 1], p))
+			rank++;
+		nr = nr * LINE_CHILDREN + 1 + rank;
+	} while (nr < nr_lines);
+	return line->start[rank];
 }
 
+/* a group from which the first key at or after @p is not far */
 static u32 search(const struct keyset *set, u64 r, struct bpos p)
 {
-	return likely(set->index->exact) ? search_residues(set->index, r)
-					 : search_positions(set, r, p);
+	return set->index->exact ? search_residues(set->index, r) : search_positions(set, r, p);
 }
 
 static u32 scan_words(const struct keyset *set, u32 pos, u64 r)
@@ -562,6 +598,8 @@ static u32 scan_words(const struct keyset *set, u32 pos, u64 r)
 	const u64 *keys = (const u64 *)set->keys, *k = keys + pos;
 	unsigned int last = set->format.key_u64s - 1;
 
+	/* a group often reaches into a second line; the search did not fetch either */
+	__builtin_prefetch(k + GROUP_U64S / 2);
 	while (k[last] < r)
 		k += (u8)*k;
 	return k - keys;
@@ -574,20 +612,25 @@ static u32 scan_positions(const struct keyset *set, u32 pos, struct bpos p)
 	return pos;
 }
 
+static noinline u32 lower_bound_by_position(const struct keyset *set, struct bpos p)
+{
+	u64 r = residue_of(set->index, p);
+
+	return scan_positions(set, search(set, r, p), p);
+}
+
 u32 bce_keyset_lower_bound(const struct keyset *set, struct bpos p)
 {
 	const struct keyset_index *index = set->index;
-	u32 slot;
 	u64 r;
 
 	if (unlikely(!index) || !round_up_into(index, &p))
 		return set->nr_u64s;
+	if (unlikely(!index->word_compare))
+		return lower_bound_by_position(set, p);
 
-	r = residue_of(index, p);
-	slot = search(set, r, p);
-	if (likely(index->word_compare))
-		return scan_words(set, index->prev_start[slot], r);
-	return scan_positions(set, index->prev_start[slot], p);
+	r = exact_residue_of(index, p);
+	return scan_words(set, search_residues(index, r), r);
 }
 
 /* where the group begins that holds the key before the one at @pos */
@@ -596,9 +639,9 @@ static u32 group_before(const struct keyset *set, u32 pos)
 	struct bpos p;
 
 	if (pos == set->nr_u64s)
-		return set->index->prev_start[0];
+		return search(set, U64_MAX, SPOS_MAX);
 	p = bce_key_unpack_pos(&set->format, keyset_at(set, pos));
-	return set->index->prev_start[search(set, residue_of(set->index, p), p)];
+	return search(set, residue_of(set->index, p), p);
 }
 
 u32 bce_keyset_prev(const struct keyset *set, u32 pos)

@@ -33,7 +33,7 @@ static const u8 unpacked_bits[BKEY_NR_FIELDS] = { 64, 64, 32, 32, 32, 64 };
 const struct key_format key_format_position_only = {
 	.key_u64s	= 3,
 	.bits		= { 64, 64, 32, 0, 0, 0 },
-	.byte		= { 16, 8, 4, 0, 0, 0 },
+	.byte		= { 16, 8 },
 	.shift		= { 128, 64, 32, 32, 32, 32 },
 };
 
@@ -57,7 +57,7 @@ static void format_set_shifts(struct key_format *f)
 	unsigned int i, shift = f->key_u64s * 64;
 
 	for (i = 0; i < BKEY_NR_FIELDS; i++) {
-		unsigned int last_byte = max(DIV_ROUND_UP(shift, 8), 8);
+		unsigned int last_byte = max(DIV_ROUND_UP(shift, 8), 8U);
 
 		f->byte[i] = last_byte - 8;
 		f->up[i] = last_byte * 8 - shift;
@@ -143,7 +143,9 @@ static bool field_is_split(const struct key_format *f, unsigned int i)
 	return f->up[i] + f->bits[i] > 64;
 }
 
-static u64 field_get(const struct key_format *f, const struct disk_key *k, unsigned int i)
+/* inlined: every search and every key an iterator returns comes through here */
+static __always_inline u64 field_get(const struct key_format *f, const struct disk_key *k,
+				     unsigned int i)
 {
 	const u8 *p = (const u8 *)k + f->byte[i];
 	__le64 v;
