@@ -71,7 +71,7 @@ static void all_sections(struct sb_builder *b)
 	j->d[0].nr = cpu_to_le64(4);
 	j->d[1].start = cpu_to_le64(10);
 	j->d[1].nr = cpu_to_le64(10);
-	sbb_add(b, BCH_SB_FIELD_counters, 79 * 8);
+	sbb_add(b, BCH_SB_FIELD_counters, 3 * 8);
 	e = sbb_add(b, BCH_SB_FIELD_errors, 32);
 	e->entries[0].v = cpu_to_le64(3 | 1 << 16);
 	e->entries[1].v = cpu_to_le64(9 | 5 << 16);
@@ -447,7 +447,7 @@ static void flip_every_bit(struct sb_builder *b, size_t step, bool checksummed)
 			assert_true(ret < 0);
 		if (ret)
 			assert_true(why.len > 0);
-		else
+		else if (!(bit % 4))	/* text is slow; the rest repeats itself within a byte */
 			use_all(b->sb);
 		p[bit / 8] ^= 1 << (bit % 8);
 		bce_text_exit(&why);
