@@ -326,7 +326,8 @@ static size_t messy_bset(struct tree_writer *w, const struct tree_level *l, stru
 	for (i = 0; i < l->nr; i++) {
 		struct bkey k = l->keys[i];
 		struct bpos before = bpos_predecessor(k.p);
-		bool ghost = home[i] & 0x80 && !k.size && k.p.snapshot >= 2 && bpos_cmp(before, l->min) >= 0 &&
+		bool ghost = home[i] & 0x80 && !k.size && k.p.snapshot >= 2 &&
+			bpos_cmp(before, l->min) >= 0 &&
 			(!i || bpos_cmp(l->keys[i - 1].p, before) < 0) && bset + 2 >= nr_bsets;
 
 		if (ghost)

@@ -84,7 +84,7 @@ struct tree_shape {
 	unsigned int	btree_id;
 	unsigned int	leaf_keys;	/* per leaf */
 	unsigned int	fanout;		/* children per interior node */
-	unsigned int	nr_bsets;	/* 1: one; more: keys spread over them, with dead versions */
+	unsigned int	nr_bsets;	/* of a leaf; several: keys spread, with dead versions */
 	unsigned int	seed;
 	bool		interior_root;	/* at least level 1 */
 };

@@ -38,7 +38,7 @@ struct btree_iter {
 	unsigned int			flags;
 	const struct snapshot_view	*view;
 	struct bkey			k;		/* what peek returned */
-	struct bpos			search;		/* full position the next key is at or after */
+	struct bpos			search;		/* the next key is at or after it */
 	struct {
 		struct btree_node	*node;		/* read-locked */
 		u32			pos;

@@ -26,7 +26,7 @@
 #define SNAP		100
 #define KEYS_PER_BSET	4
 
-/* a node with three bsets of keys at (1, 10 * n, SNAP), a pointer to it, and what parsing it gave */
+/* a node with three bsets of keys at (1, 10 * n, SNAP), a pointer to it, what parsing gave */
 struct world {
 	struct btree_set	set;
 	struct image_node	node;
