@@ -190,6 +190,7 @@ static int scan_add(struct journal_scan *s, const struct ring_bucket *b, size_t 
 {
 	size_t bytes = jset_bytes(j);
 	struct journal_entry *e;
+	u64 last_seq;
 	int ret = scan_reserve(s);
 
 	if (ret)
@@ -217,8 +218,10 @@ static int scan_add(struct journal_scan *s, const struct ring_bucket *b, size_t 
 	};
 	s->entry[s->nr++] = e;
 
-	if (csum_good && !bce_jset_is_noflush(e->jset))
-		s->last_seq_max = max(s->last_seq_max, le64_to_cpu(e->jset->last_seq));
+	/* one that contradicts itself is told later, and must not take the others with it */
+	last_seq = le64_to_cpu(e->jset->last_seq);
+	if (csum_good && !bce_jset_is_noflush(e->jset) && last_seq <= e->seq)
+		s->last_seq_max = max(s->last_seq_max, last_seq);
 	return 0;
 }
 

@@ -447,7 +447,7 @@ static void flip_every_bit(struct sb_builder *b, size_t step, bool checksummed)
 			assert_true(ret < 0);
 		if (ret)
 			assert_true(why.len > 0);
-		else if (!(bit % 4))	/* text is slow; the rest repeats itself within a byte */
+		else if (!((bit + bit / 8) % 4))	/* text is slow: each byte shows two bits */
 			use_all(b->sb);
 		p[bit / 8] ^= 1 << (bit % 8);
 		bce_text_exit(&why);
