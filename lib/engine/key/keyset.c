@@ -35,8 +35,9 @@
  * Comparing keys: if all keys are packed and the position takes at most 64 bits of
  * the format (@word_compare), residues are taken from the last word of the packed
  * header, and that word is all a comparison reads. What else the word holds lies below
- * the position and so could only make a difference between equal positions. Otherwise keys are unpacked to be compared. A key of only ones
- * behind the last one ends every search.
+ * the position and so could only make a difference between equal positions. Otherwise
+ * keys are unpacked to be compared. A key of only ones behind the last one ends every
+ * search.
  *
  * A set never changes after it is made; any number of readers may search it.
  */
