@@ -17,7 +17,6 @@
 #include <linux/string.h>
 
 #include "engine/sb/sb_internal.h"
-#include "engine/sb/text_internal.h"
 #include "engine/util/csum.h"
 #include "kc/kc.h"
 
