@@ -50,7 +50,8 @@ int bce_keyset_merge(struct keyset *out, const struct key_format *format,
  *
  * A set merged with it holds no unpacked key: it is searched fastest, and smallest
  * unless a few keys need much more room than the others. It costs a pass over the
- * keys and re-packing of each. No deleted key is looked at. Return: the format; key_format_position_only when there is no key.
+ * keys and re-packing of each. No deleted key is looked at.
+ * Return: the format; key_format_position_only when there is no key.
  */
 struct key_format bce_keyset_best_format(const struct keyset_input *runs, unsigned int nr_runs);
 
