@@ -38,7 +38,7 @@
 #include "engine/set/set_internal.h"
 #include "kapi/kapi.h"
 
-#define DEFAULT_STEP	1009
+#define DEFAULT_STEP	4001
 #define KEYS_MAX	200000
 
 /* ---- the flipped byte ---- */
