@@ -279,8 +279,8 @@ static size_t count_listed_deltas(const struct journal_replay *r)
 	for (i = 0; i < r->nr_entries; i++)
 		for (e = bce_jset_first(r->entry[i]->jset); e;
 		     e = bce_jset_next(r->entry[i]->jset, e)) {
-			if (e->type != JSET_ENTRY_btree_keys || e->btree_id != BTREE_ID_accounting ||
-			    e->level)
+			if (e->type != JSET_ENTRY_btree_keys || e->level ||
+			    e->btree_id != BTREE_ID_accounting)
 				continue;
 			bce_entry_keys_init(&w, e);
 			while (bce_entry_next_key(&w, &k))

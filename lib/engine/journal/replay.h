@@ -39,7 +39,7 @@ struct journal_entry {
 	struct jset		*jset;		/* decrypted, kvmalloc'ed */
 	size_t			bytes;
 	bool			csum_good;
-	bool			ignore;		/* not in the replay set: older, noflush tail, torn, blacklisted */
+	bool			ignore;		/* older, noflush tail, torn, blacklisted */
 	u8			nr_copies;
 	struct journal_copy	copy[JOURNAL_COPIES_MAX];	/* the first ones found */
 };

@@ -66,7 +66,7 @@ struct sb_info {
 	bool	has_topology_errors;
 	u8	csum_type;
 	u32	encoded_extent_max_sectors;
-	u64	uuid_word;		/* first 8 bytes of the internal uuid, for magics and nonces */
+	u64	uuid_word;		/* start of the internal uuid: for magics, nonces */
 };
 void bce_sb_info(const struct bch_sb *sb, struct sb_info *out);
 

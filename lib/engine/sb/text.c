@@ -49,7 +49,9 @@ static const char *const pass_names[64] = {
 #undef x
 };
 
-static const char *const iops_names[BCH_IOPS_NR] = { "seqread", "seqwrite", "randread", "randwrite" };
+static const char *const iops_names[BCH_IOPS_NR] = {
+	"seqread", "seqwrite", "randread", "randwrite",
+};
 static const char *const error_names[BCH_MEMBER_ERROR_NR] = { "read", "write", "checksum" };
 
 /* "name" and the spaces up to the values' column */

@@ -170,7 +170,8 @@ static int ring_range_check(const struct bch_sb *sb, u64 start, u64 nr, struct t
 /* also serves ranges, whose first word is their start */
 static int le64_cmp(const void *a, const void *b)
 {
-	u64 l = le64_to_cpup(*(const __le64 *const *)a), r = le64_to_cpup(*(const __le64 *const *)b);
+	u64 l = le64_to_cpup(*(const __le64 *const *)a);
+	u64 r = le64_to_cpup(*(const __le64 *const *)b);
 
 	return l < r ? -1 : l > r;
 }
@@ -216,7 +217,8 @@ static int journal_v2_check(const struct bch_sb *sb, const struct bch_sb_field *
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr && !ret; i++)
-		ret = ring_range_check(sb, le64_to_cpu(j->d[i].start), le64_to_cpu(j->d[i].nr), why);
+		ret = ring_range_check(sb, le64_to_cpu(j->d[i].start),
+				       le64_to_cpu(j->d[i].nr), why);
 	if (ret)
 		return ret;
 	/* disjoint ranges below nbuckets: their sum stays below 2^32 by itself */
