@@ -15,7 +15,7 @@ mkdir -p "$WORK"
 image=$WORK/read.img
 if [ ! -e "$image" ]; then
 	"$TOP/tests/golden/unpack" fresh-uninit
-	"$TOP/tests/bench/blank_set.py" "$O/golden/fresh-uninit/disk0.img" "$image.part" 2048 512 256
+	"$TOP/tests/vm/blank_set.py" --size 2048 --bucket 512 --node 256 "$O/golden/fresh-uninit/disk0.img" "$image.part"
 	"$TOP/tests/vm/run-uml" --judge --mem 1024 --timeout 900 "$TOP/tests/bench/in-guest-fill" "$image.part"
 	mv "$image.part" "$image"
 fi
