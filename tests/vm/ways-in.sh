@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Files by all the ways in, and what mounting accepts and refuses.
-# vehicle: uml qemu-6.12
+# vehicle: uml
 # golden: small-tree
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
