@@ -452,7 +452,7 @@ static inline bool kc_bio_add_folio(struct bio *bio, struct folio *folio, size_t
 	return bio_add_page(bio, &folio->page, bytes, offset) == bytes;
 }
 
-/* ---- device-mapper, both for use in .io_hints ---- */
+/* ---- device-mapper, for use in .io_hints ---- */
 
 /* @granularity_bytes: 0 for no discards */
 static inline void kc_hint_discard(struct queue_limits *limits, unsigned int max_sectors,
@@ -463,16 +463,6 @@ static inline void kc_hint_discard(struct queue_limits *limits, unsigned int max
 	limits->max_hw_discard_sectors = granularity_bytes ? max_sectors : 0;
 #else
 	limits->max_discard_sectors = granularity_bytes ? max_sectors : 0;
-#endif
-}
-
-/* Data must not change while it is written: it is checksummed. */
-static inline void kc_hint_stable_writes(struct dm_target *ti, struct queue_limits *limits)
-{
-#if KC_612
-	limits->features |= BLK_FEAT_STABLE_WRITES;
-#else
-	ti->needs_stable_writes = true;
 #endif
 }
 
