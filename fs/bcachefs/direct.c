@@ -5,6 +5,9 @@
  * last one that completes ends the call. The submitter holds one reference
  * until all are out, so completion cannot come too early.
  *
+ * The bios name the assembled device though they never go there: 6.1 looks at
+ * the device's queue when it takes hold of user pages.
+ *
  * Position and memory must be aligned to 512 bytes; the length too, except that
  * a read may run past the end of the file.
  */
@@ -72,7 +75,8 @@ static int direct_submit_piece(struct direct_read *dr, struct inode *inode, loff
 			       struct iov_iter *iter)
 {
 	unsigned int vecs = bio_iov_vecs_to_alloc(iter, BIO_MAX_VECS);
-	struct bio *bio = bio_alloc_bioset(NULL, vecs, REQ_OP_READ, GFP_KERNEL, &direct_set);
+	struct bio *bio = bio_alloc_bioset(inode->i_sb->s_bdev, vecs, REQ_OP_READ, GFP_KERNEL,
+					   &direct_set);
 	struct direct_piece *p = container_of(bio, struct direct_piece, bio);
 	int ret = bio_iov_iter_get_pages(bio, iter);
 

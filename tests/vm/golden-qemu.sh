@@ -11,6 +11,8 @@ device=$(assemble_golden)
 try "the set is assembled" test -b "$device"
 try "it is mounted" mount -t bcachefs -o ro "$device" /mnt
 try "its contents are right" "$TOP/tests/vm/manifest.py" /mnt "$(contents_reference)"
+drop_caches
+try "they are right read directly" "$TOP/tests/vm/manifest.py" --direct /mnt "$(contents_reference)"
 try "it is unmounted" umount /mnt
 try "it is stopped" bcachectl stop --all
 try "nothing was written" bytes_unchanged
