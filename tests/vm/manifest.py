@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """Say everything about a mounted tree, in the form of tests/golden/*/contents.txt.
 
-  manifest.py [--direct] DIR        print it
-  manifest.py [--direct] DIR FILE   compare with FILE (.zst allowed): print what differs, exit 1 if anything does
+  manifest.py [OPTION...] DIR        print it
+  manifest.py [OPTION...] DIR FILE   compare with FILE (.zst allowed): print what differs, exit 1 if anything does
 
-With --direct files are read past the page cache. Order never matters: sections are compared as sets of lines.
+  --direct    files are read past the page cache
+  --pieces    files are read in pieces of odd sizes at random places, too, which must be what the whole read gave there
+  --data-map  where files have data and where holes (SEEK_DATA) is said, too
+
+Order never matters: sections are compared as sets of lines.
 """
+import errno
 import hashlib
 import mmap
 import os
+import random
 import stat
 import subprocess
 import sys
@@ -48,6 +54,7 @@ def describe(path, st):
 # one buffer for all reads; anonymous memory is aligned to pages, as direct reads want
 BUFFER = mmap.mmap(-1, 1 << 20)
 FLAGS = os.O_RDONLY
+PIECES = DATA_MAP = False
 
 
 def digest(path, offset=0, length=None):
@@ -73,6 +80,41 @@ def digest(path, offset=0, length=None):
     return h.hexdigest().encode()
 
 
+def read_in_pieces(path):
+    """Raises if reads of a file at random places differ from the file read in order."""
+    with open(path, 'rb') as f:
+        whole = f.read()
+    rng = random.Random(len(whole))
+    fd = os.open(path, FLAGS)
+    try:
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        for _ in range(20 if whole else 0):
+            at, length = rng.randrange(len(whole)), rng.choice((1, 512, 3000, 4096, 10000, 70000))
+            os.posix_fadvise(fd, at, length, os.POSIX_FADV_RANDOM)
+            if os.pread(fd, length, at) != whole[at:at + length]:
+                raise ValueError('%r differs at %d, read in a piece of %d' % (path, at, length))
+    finally:
+        os.close(fd)
+
+
+def data_map(path):
+    """'0-4096 8192-12288': where data is."""
+    out, end = [], 0
+    fd = os.open(path, FLAGS)
+    try:
+        while True:
+            try:
+                start = os.lseek(fd, end, os.SEEK_DATA)
+            except OSError as e:
+                if e.errno == errno.ENXIO:
+                    return ' '.join(out).encode()
+                raise
+            end = os.lseek(fd, start, os.SEEK_HOLE)
+            out.append('%d-%d' % (start, end))
+    finally:
+        os.close(fd)
+
+
 def quoted(path):
     """As sha256sum prints names that would be ambiguous."""
     if b'\\' in path or b'\n' in path:
@@ -87,13 +129,17 @@ def xattrs(full):
 
 
 def manifest(top):
-    names, sums, huge, links, attrs = set(), set(), set(), set(), set()
+    names, sums, huge, links, attrs, maps = set(), set(), set(), set(), set(), set()
     for path in walk(top):
         full = os.path.join(top, path)
         st = os.lstat(full)
         names.add(describe(path, st))
         if stat.S_ISREG(st.st_mode):
             mark, name = quoted(path)
+            if DATA_MAP:
+                maps.add(path + b' ' + data_map(full))
+            if PIECES and st.st_size < HUGE:
+                read_in_pieces(full)
             if st.st_size < HUGE:
                 sums.add(mark + digest(full) + b'  ' + name)
             else:
@@ -105,12 +151,12 @@ def manifest(top):
             attrs.add(path[2:] + b' ' + line)
     for line in xattrs(top):
         attrs.add(b'. ' + line)
-    return {'names': names, 'sha256': sums, 'huge': huge, 'symbolic': links, 'extended': attrs}
+    return {'names': names, 'sha256': sums, 'huge': huge, 'symbolic': links, 'attributes': attrs, 'map': maps}
 
 
 def parse(text):
     """A reference file in the same form."""
-    out = {'names': set(), 'sha256': set(), 'huge': set(), 'symbolic': set(), 'extended': set()}
+    out = {name: set() for name in ('names', 'sha256', 'huge', 'symbolic', 'attributes', 'map')}
     section = file = None
     for line in text.split(b'\n'):
         if line.startswith(b'## '):
@@ -118,7 +164,8 @@ def parse(text):
         elif section == 'extended' and line.startswith(b'# file: '):
             file = line[8:]
         elif line:
-            out[section].add(file + b' ' + line if section == 'extended' else line)
+            out[section if section != 'extended' else 'attributes'].add(
+                file + b' ' + line if section == 'extended' else line)
     return out
 
 
@@ -130,10 +177,12 @@ def read_reference(name):
 
 
 def main():
-    global FLAGS
-    if sys.argv[1] == '--direct':
-        FLAGS |= os.O_DIRECT
-        del sys.argv[1]
+    global FLAGS, PIECES, DATA_MAP
+    while sys.argv[1].startswith('--'):
+        option = sys.argv.pop(1)
+        FLAGS |= os.O_DIRECT if option == '--direct' else 0
+        PIECES |= option == '--pieces'
+        DATA_MAP |= option == '--data-map'
     have = manifest(os.fsencode(sys.argv[1]))
     out = sys.stdout.buffer
     if len(sys.argv) == 2:
