@@ -15,6 +15,7 @@
  */
 #include "engine/key/inode.h"
 
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/stat.h>
 #include <linux/stddef.h>
@@ -80,8 +81,14 @@ static bool fits(u64 value, unsigned int bits)
 
 static const char *next_integer(struct packed_fields *p, u64 *v)
 {
-	unsigned int bytes = bce_varint_decode(p->next, p->end, v);
+	unsigned int bytes;
 
+	/* most are zero: one byte, whose lowest bit is clear */
+	if (likely(p->next < p->end && !(*p->next & 1))) {
+		*v = *p->next++ >> 1;
+		return NULL;
+	}
+	bytes = bce_varint_decode(p->next, p->end, v);
 	if (!bytes)
 		return "packed fields end in the middle";
 	p->next += bytes;
@@ -152,7 +159,8 @@ static const char *unpack_fields(struct packed_fields *p, struct inode_fields *o
 			return err;
 		if (!fits(v, f->bits))
 			return "field exceeds its width";
-		member_store(out, f, v);
+		if (v)
+			member_store(out, f, v);
 	}
 	return NULL;
 }

@@ -31,8 +31,12 @@ unsigned int bce_varint_decode(const u8 *p, const u8 *end, u64 *v)
 		*v = get_unaligned_le64(p + 1);
 		return bytes;
 	}
-	for (i = 0; i < bytes; i++)
-		word |= (u64)p[i] << (8 * i);
+	if (end - p >= sizeof(word)) {
+		word = get_unaligned_le64(p) << (64 - 8 * bytes) >> (64 - 8 * bytes);
+	} else {
+		for (i = 0; i < bytes; i++)
+			word |= (u64)p[i] << (8 * i);
+	}
 	*v = word >> bytes;
 	return bytes;
 }

@@ -117,10 +117,14 @@ static void random_integers_in_both_codes(void **state)
 	for (i = 0; i < 20000; i++) {
 		u64 want = rnd() >> rnd() % 64, got;
 		struct old_varint old;
-		u8 bytes[16];
+		u8 bytes[32];
 
 		n = varint_encode(bytes, want);
 		assert_int_equal(bce_varint_decode(bytes, bytes + n, &got), n);
+		assert_int_equal(got, want);
+		/* what follows it does not matter */
+		memset(bytes + n, rnd(), sizeof(bytes) - n);
+		assert_int_equal(bce_varint_decode(bytes, bytes + sizeof(bytes), &got), n);
 		assert_int_equal(got, want);
 
 		n = old_varint_encode(bytes, want);
