@@ -52,6 +52,12 @@ static int encode(struct inode *inode, u32 *fh, int *max_len, struct inode *pare
 	return FILEID_BCACHEFS_PARENT;
 }
 
+/* the number may have been given to another file since; or the file has no name left */
+static bool handle_fits(const struct handle *h, struct inode *inode)
+{
+	return inode->i_generation == le32_to_cpu(h->generation) && inode->i_nlink;
+}
+
 static struct dentry *decode(struct super_block *sb, const struct handle *h)
 {
 	struct bce_file_id id = {
@@ -62,7 +68,7 @@ static struct dentry *decode(struct super_block *sb, const struct handle *h)
 
 	if (inode == ERR_PTR(-ENOENT))
 		return ERR_PTR(-ESTALE);
-	if (!IS_ERR(inode) && inode->i_generation != le32_to_cpu(h->generation)) {
+	if (!IS_ERR(inode) && !handle_fits(h, inode)) {
 		iput(inode);
 		return ERR_PTR(-ESTALE);
 	}

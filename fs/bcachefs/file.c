@@ -115,7 +115,29 @@ static int fiemap_emit(struct fiemap_extent_info *info, const struct bce_extent 
 	return ret < 0 ? ret : ret == 1 ? -ECANCELED : 0;
 }
 
-/* one extent of delay, so that the last one can be marked */
+/* two stored extents in a row are one, where nothing but their checksums divides them */
+static bool fiemap_join(struct bce_extent *e, const struct bce_extent *next)
+{
+	if (e->kind != next->kind || e->shared != next->shared || e->encoded || next->encoded ||
+	    e->end_sector != next->start_sector)
+		return false;
+	switch (e->kind) {
+	case BCE_EXTENT_DATA:
+	case BCE_EXTENT_UNWRITTEN:
+		if (!e->device_sector || e->device_sector + (e->end_sector - e->start_sector) !=
+					 next->device_sector)
+			return false;
+		break;
+	case BCE_EXTENT_RESERVED:
+		break;
+	default:
+		return false;
+	}
+	e->end_sector = next->end_sector;
+	return true;
+}
+
+/* one extent of delay: what follows may belong to it, and the last one is marked */
 int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
 {
 	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
@@ -140,6 +162,8 @@ int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 st
 				break;
 			continue;
 		}
+		if (have && fiemap_join(&held, &e))
+			continue;
 		if (have)
 			ret = fiemap_emit(info, &held, 0);
 		if (ret)

@@ -7,6 +7,7 @@
  */
 #include "vfs.h"
 
+#include <linux/blk_types.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/kdev_t.h>
@@ -128,6 +129,11 @@ static int bcachefs_getattr_inode(kc_idmap *idmap, const struct path *path, stru
 	if (request_mask & STATX_BTIME) {
 		stat->result_mask |= STATX_BTIME;
 		stat->btime = e->btime;
+	}
+	if ((request_mask & STATX_DIOALIGN) && S_ISREG(inode->i_mode)) {
+		stat->result_mask |= STATX_DIOALIGN;
+		stat->dio_mem_align = SECTOR_SIZE;
+		stat->dio_offset_align = SECTOR_SIZE;
 	}
 	kc_stat_set_subvol(stat, e->id.subvol);
 

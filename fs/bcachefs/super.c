@@ -186,7 +186,8 @@ static struct bce_set *claim_set(struct fs_context *fc, struct super_block *sb)
 	return set;
 }
 
-static int apply_options(struct fs_context *fc, struct super_block *sb, struct bcachefs_super *vs)
+/* can what @fc asks for be had of a super block that has its options already? */
+static int check_options(struct fs_context *fc, const struct bcachefs_super *vs)
 {
 	const struct mount_opts *m = fc->fs_private;
 	struct bce_open_opts opts;
@@ -199,10 +200,21 @@ static int apply_options(struct fs_context *fc, struct super_block *sb, struct b
 		       bad, bad);
 		return -EINVAL;
 	}
+	if (m->acl_given && m->acl != vs->acl) {
+		errorf(fc, "bcachefs: mount option %s: it is mounted %s; unmount it first",
+		       m->acl ? "acl" : "noacl", vs->acl ? "acl" : "noacl");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void set_acl(struct fs_context *fc, struct super_block *sb, struct bcachefs_super *vs)
+{
+	const struct mount_opts *m = fc->fs_private;
+
 	vs->acl = m->acl_given ? m->acl : vs->info.acl;
 	if (vs->acl)
 		sb->s_flags |= SB_POSIXACL;
-	return 0;
 }
 
 static void set_geometry(struct super_block *sb, const struct bce_set_info *info)
@@ -240,9 +252,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_fs_info = vs;
 	/* from here on put_super() or the caller's kill_sb() cleans up */
 
-	ret = apply_options(fc, sb, vs);
-	if (ret)
-		goto fail;
+	set_acl(fc, sb, vs);
 	set_geometry(sb, &vs->info);
 	sb->s_flags |= SB_RDONLY;
 	sb->s_op = &super_ops;
@@ -270,26 +280,35 @@ fail:
 
 static int get_tree(struct fs_context *fc)
 {
+	struct super_block *sb;
+	int ret;
+
 	if (!(fc->sb_flags & SB_RDONLY)) {
 		errorf(fc, "bcachefs: this version reads only: mount with -o ro");
 		return -EROFS;
 	}
-	return get_tree_bdev(fc, fill_super);
+	ret = get_tree_bdev(fc, fill_super);
+	if (ret)
+		return ret;
+	/* here and not in fill_super(): it may have been mounted before */
+	sb = fc->root->d_sb;
+	ret = check_options(fc, to_bcachefs_super(sb));
+	if (ret) {
+		dput(fc->root);
+		fc->root = NULL;
+		deactivate_locked_super(sb);
+	}
+	return ret;
 }
 
+/* mount(8) repeats the options that are in effect */
 static int reconfigure(struct fs_context *fc)
 {
-	const struct mount_opts *m = fc->fs_private;
-
 	if (!(fc->sb_flags & SB_RDONLY)) {
 		errorf(fc, "bcachefs: this version reads only: it cannot be remounted rw");
 		return -EROFS;
 	}
-	if (m->table_opts || m->acl_given) {
-		errorf(fc, "bcachefs: only ro can be given at remount");
-		return -EINVAL;
-	}
-	return 0;
+	return check_options(fc, to_bcachefs_super(fc->root->d_sb));
 }
 
 static void free_fc(struct fs_context *fc)
