@@ -45,6 +45,16 @@ static void xattrs(void **state)
 			 0x355d5eae0dd180f4);
 	assert_int_equal(bce_name_hash(BCH_STR_HASH_siphash, SEED, "\1", 1, false),
 			 0x2278ee8eb6b49680);
+
+	/* from 8 bytes on the last, incomplete word is not what it seems */
+	assert_int_equal(bce_name_hash(BCH_STR_HASH_siphash, SEED, "\0abcdefg", 8, false),
+			 0x4362fed195b7e91a);
+	assert_int_equal(bce_name_hash(BCH_STR_HASH_siphash, SEED, "\0abcdefghi", 10, false),
+			 0x5d4c1e728c261833);
+	assert_int_equal(bce_name_hash(BCH_STR_HASH_siphash, SEED, "\0abcdefghX", 10, false),
+			 0x5d4c1e728c261833);
+	assert_int_equal(bce_name_hash(BCH_STR_HASH_siphash, SEED, "\3capability", 11, false),
+			 0x35b7c657ab39c6cf);
 }
 
 /* crc32c leaves 32 bits, so some four-byte name hashes to each of 0 and 1 */
