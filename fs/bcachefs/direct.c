@@ -9,7 +9,8 @@
  * the device's queue when it takes hold of user pages.
  *
  * Position and memory must be aligned to 512 bytes; the length too, except that
- * a read may run past the end of the file.
+ * a read may run past the end of the file. At or past the end there is nothing
+ * to read from anywhere.
  */
 #include "vfs.h"
 
@@ -126,10 +127,11 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 	struct direct_read *dr;
 	ssize_t bytes, ret;
 
-	if ((iocb->ki_pos | iov_iter_alignment(iter)) & (SECTOR_SIZE - 1))
-		return -EINVAL;
+	/* first: where a read ended, short and so not aligned, the next one finds the end */
 	if (!count)
 		return 0;
+	if ((iocb->ki_pos | iov_iter_alignment(iter)) & (SECTOR_SIZE - 1))
+		return -EINVAL;
 	bytes = min_t(u64, count, i_size_read(inode) - iocb->ki_pos);
 
 	dr = kmalloc(sizeof(*dr), GFP_KERNEL);
