@@ -347,6 +347,11 @@ static int set_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn 
 static void set_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	limits->io_opt = OPTIMAL_IO_BYTES;
+	/*
+	 * Whatever the members want: the engine sees to it. Direct reads are cut at this unit,
+	 * since their bios name this device.
+	 */
+	limits->logical_block_size = SECTOR_SIZE;
 }
 
 static struct target_type set_target_type = {
