@@ -58,6 +58,15 @@ try "show-super --sector: no copy there" code 4 bcachectl show-super --sector 40
 
 try "list: one inode" code 0 bcachectl list -b inodes -s 0:4096 -e 0:4096:U32_MAX "$IMAGE"
 try "  is the root" says 'type inode_v3 0:4096:U32_MAX'
+# reads ahead may be under way when the tool is done
+ten_lookups() {
+	local i
+	for i in {1..10}; do
+		code 0 bcachectl list -b inodes -s 0:4431 -e 0:4431:U32_MAX "$IMAGE" && same "$(cat "$WORK/err")" "" || return
+	done
+}
+try "  ten times without a message" ten_lookups
+
 try "list --nodes" code 0 bcachectl list --nodes "$IMAGE"
 try "  shows leaves" says '^l 0 POS_MIN - '
 try "list --nodes --json" code 0 bcachectl list --nodes --json "$IMAGE"

@@ -38,6 +38,9 @@ void bce_btrees_close(struct btrees *b);
 /* Return: 0, or the first error met; every unreadable root is logged with its btree. */
 int bce_btrees_read_roots(struct btrees *b);
 
+/* Reads ahead that were begun are done: devices can be taken away without a false alarm. */
+void bce_btrees_wait_prefetch(struct btrees *b);
+
 struct btrees_stats {
 	u64	nodes_cached;
 	u64	bytes_cached;

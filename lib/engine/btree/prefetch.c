@@ -89,6 +89,11 @@ int bce_prefetch_init(struct btrees *b)
 	return b->prefetch_wq ? 0 : -ENOMEM;
 }
 
+void bce_btrees_wait_prefetch(struct btrees *b)
+{
+	flush_workqueue(b->prefetch_wq);
+}
+
 void bce_prefetch_exit(struct btrees *b)
 {
 	if (b->prefetch_wq)

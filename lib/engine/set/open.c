@@ -407,6 +407,8 @@ EXPORT_SYMBOL_GPL(bce_set_reattach);
 
 void bce_set_detach(struct bce_set *set, void *owner)
 {
+	if (!bce_set_readable(set))
+		bce_btrees_wait_prefetch(set->btrees);
 	bce_members_detach(set->members, owner);
 	mutex_lock(&set->lock);
 	if (set->owner == owner)
