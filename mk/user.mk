@@ -112,6 +112,13 @@ GOLDEN_PROGRAMS := $(GOLDEN_SRCS:%.c=$(O)/%)
 FUZZ_PROGRAMS := $(FUZZ_SRCS:%.c=$(O)/%)
 BENCH_PROGRAMS := $(BENCH_SRCS:%.c=$(O)/%)
 
+# Programs that tests in virtual machines run there, whatever libraries the guest has: one per source file, static.
+VM_PROGRAMS := $(patsubst %.c,$(O)/%,$(call find_c,tests/vm/prog))
+$(VM_PROGRAMS): $(O)/%: %.c
+	$(say) CC '$<  [static]'
+	$(quiet)mkdir -p $(@D)
+	$(quiet)$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -static $(WARNINGS) $(WERROR) $(CFLAGS) $< -o $@.$$$$ && mv $@.$$$$ $@
+
 # program_rules VARIANT, LIBRARIES: how programs of that variant are linked.
 define program_rule
 $(O)/$(2:.c=): $(O)/user/$(1)/$(2:.c=.o) $(O)/user/$(1)/libtest.a $(O)/user/$(1)/libengine.a
