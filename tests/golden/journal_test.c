@@ -18,6 +18,7 @@
 #include "engine/journal/overlay.h"
 #include "engine/key/pack.h"
 #include "engine/sb/entry.h"
+#include "same_lines.h"
 
 /*
  * Listings of btrees show the bytes of inline data, those of journals only their number. The
@@ -92,22 +93,6 @@ static char *listing(struct golden_set *g, const struct journal_replay *r)
 	text = strdup(bce_text_str(&out));
 	bce_text_exit(&out);
 	return text;
-}
-
-static void assert_same_lines(const char *set, const char *ours, const char *theirs)
-{
-	unsigned int line = 1;
-
-	while (*ours || *theirs) {
-		size_t l = strcspn(ours, "\n"), r = strcspn(theirs, "\n");
-
-		if (l != r || memcmp(ours, theirs, l))
-			fail_msg("%s: line %u of the entries is\n  %.*s\nexpected\n  %.*s", set, line,
-				 (int)l, ours, (int)r, theirs);
-		ours += l + (ours[l] != '\0');
-		theirs += r + (theirs[r] != '\0');
-		line++;
-	}
 }
 
 static void check_listing(const char *set)

@@ -18,6 +18,7 @@
 
 #include "../lib/golden_set.h"
 #include "kapi/kapi.h"
+#include "same_lines.h"
 
 /* every copy that the layout names, each at its own sector */
 static void check_copies(const char *path)
@@ -86,23 +87,6 @@ static char *set_text(const char *set)
 	bce_text_exit(&out);
 	bce_text_exit(&why);
 	return text;
-}
-
-/* say which line differs first; a page of two texts helps nobody */
-static void assert_same_lines(const char *set, const char *ours, const char *theirs)
-{
-	unsigned int line = 1;
-
-	while (*ours || *theirs) {
-		size_t l = strcspn(ours, "\n"), r = strcspn(theirs, "\n");
-
-		if (l != r || memcmp(ours, theirs, l))
-			fail_msg("%s: line %u is\n  %.*s\nexpected\n  %.*s", set, line, (int)l,
-				 ours, (int)r, theirs);
-		ours += l + (ours[l] != '\0');
-		theirs += r + (theirs[r] != '\0');
-		line++;
-	}
 }
 
 static void text_equals_reference(void **state)

@@ -23,17 +23,10 @@
 #include "engine/format/ids.h"
 #include "engine/format/version.h"
 #include "engine/util/csum.h"
+#include "require.h"
 
 #define FIRST_NODE_SECTOR	64
 #define NONCE_NODE		0x20000000U
-
-#define require(cond)								\
-do {										\
-	if (!(cond)) {								\
-		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		abort();							\
-	}									\
-} while (0)
 
 void image_init(struct btree_image *im, const struct image_geometry *geo)
 {

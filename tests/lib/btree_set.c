@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * The part of a set that btrees need, over an image in memory: one member, or several that all
+ * show the same image, so that replicas can be made to fail one by one.
+ */
 #include "btree_set.h"
 
 #include <fcntl.h>
@@ -11,14 +15,7 @@
 #include "engine/format/ids.h"
 #include "engine/format/version.h"
 #include "kapi/kapi.h"
-
-#define require(cond)								\
-do {										\
-	if (!(cond)) {								\
-		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		abort();							\
-	}									\
-} while (0)
+#include "require.h"
 
 const struct image_geometry small_nodes = {
 	.uuid_word = 0x0123456789abcdefULL,

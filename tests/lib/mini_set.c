@@ -18,16 +18,9 @@
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "kapi/kapi.h"
+#include "require.h"
 
 #define UUID_WORD	0x0123456789abcdefULL
-
-#define require(cond)								\
-do {										\
-	if (!(cond)) {								\
-		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		abort();							\
-	}									\
-} while (0)
 
 struct mini_key {
 	unsigned int	btree_id;

@@ -15,20 +15,13 @@
 #include "engine/btree/iter.h"
 #include "engine/format/ids.h"
 #include "kapi/kapi.h"
+#include "require.h"
 
 #define NR_KEYS		4000
 #define NR_READERS	4
 #define ROUNDS		12
 #define BTREE		BTREE_ID_xattrs
 #define SNAP		100
-
-#define require(cond)								\
-do {										\
-	if (!(cond)) {								\
-		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		abort();							\
-	}									\
-} while (0)
 
 static struct btree_set set;
 static int stop;

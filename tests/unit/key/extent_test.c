@@ -14,27 +14,10 @@
 
 #include "engine/format/ids.h"
 #include "engine/key/extent.h"
+#include "random.h"
 #include "test_key.h"
 
 static const struct bpos somewhere = { .inode = 4096, .offset = 1000, .snapshot = U32_MAX };
-
-static u64 rng;
-
-static u64 rnd(void)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng * 0x2545f4914f6cdd1dULL;
-}
-
-static int setup(void **state)
-{
-	const char *seed = getenv("SEED");
-
-	rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15ULL;
-	return 0;
-}
 
 static struct bkey words_key(unsigned int type, u32 size, const u64 *words, unsigned int nr)
 {
@@ -544,5 +527,5 @@ int main(void)
 		cmocka_unit_test(garbage_of_any_length),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, rnd_setup, NULL);
 }

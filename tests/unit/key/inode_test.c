@@ -17,27 +17,10 @@
 #include "engine/format/ids.h"
 #include "engine/key/inode.h"
 #include "engine/key/varint.h"
+#include "random.h"
 #include "test_key.h"
 
 static const struct bpos inode_pos = { .offset = 5000, .snapshot = U32_MAX };
-
-static u64 rng;
-
-static u64 rnd(void)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng * 0x2545f4914f6cdd1dULL;
-}
-
-static int setup(void **state)
-{
-	const char *seed = getenv("SEED");
-
-	rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15ULL;
-	return 0;
-}
 
 /* ---- integers ---- */
 
@@ -462,5 +445,5 @@ int main(void)
 		cmocka_unit_test(garbage),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, rnd_setup, NULL);
 }

@@ -20,26 +20,9 @@
 
 #include "engine/format/ids.h"
 #include "engine/key/keyset.h"
+#include "random.h"
 
 #define MAX_RUNS	9
-
-static u64 rng;
-
-static u64 rnd(void)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng * 0x2545f4914f6cdd1dULL;
-}
-
-static int setup_rng(void **state)
-{
-	const char *seed = getenv("SEED");
-
-	rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15ULL;
-	return 0;
-}
 
 /* ---- families of positions ---- */
 
@@ -454,10 +437,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_sets),
-		cmocka_unit_test_setup(small_sets, setup_rng),
-		cmocka_unit_test_setup(random_merges, setup_rng),
-		cmocka_unit_test_setup(large_merges, setup_rng),
-		cmocka_unit_test_setup(best_format_packs_all, setup_rng),
+		cmocka_unit_test_setup(small_sets, rnd_setup),
+		cmocka_unit_test_setup(random_merges, rnd_setup),
+		cmocka_unit_test_setup(large_merges, rnd_setup),
+		cmocka_unit_test_setup(best_format_packs_all, rnd_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

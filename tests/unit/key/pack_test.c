@@ -18,30 +18,13 @@
 #include "engine/format/errors.h"
 #include "engine/format/ids.h"
 #include "engine/key/pack.h"
+#include "random.h"
 
 #define MAX_U64S	(BKEY_U64S + BKEY_VAL_U64S_MAX)
-
-static u64 rng;
-
-static u64 rnd(void)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng * 0x2545f4914f6cdd1dULL;
-}
 
 static u64 rnd_bits(unsigned int bits)
 {
 	return bits ? rnd() >> (64 - bits) : 0;
-}
-
-static int setup_rng(void **state)
-{
-	const char *seed = getenv("SEED");
-
-	rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15ULL;
-	return 0;
 }
 
 static struct bkey_format_le format_le(u8 key_u64s, const u8 bits[6], const u64 offset[6])
@@ -424,8 +407,8 @@ int main(void)
 		cmocka_unit_test(example_root_key),
 		cmocka_unit_test(bad_formats),
 		cmocka_unit_test(key_structure),
-		cmocka_unit_test_setup(random_keys, setup_rng),
-		cmocka_unit_test_setup(chosen_formats, setup_rng),
+		cmocka_unit_test_setup(random_keys, rnd_setup),
+		cmocka_unit_test_setup(chosen_formats, rnd_setup),
 		cmocka_unit_test(chosen_format_by_hand),
 	};
 

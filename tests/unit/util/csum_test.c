@@ -19,26 +19,9 @@
 
 #include "engine/format/ids.h"
 #include "engine/util/csum.h"
+#include "random.h"
 
 #define BUFFER_BYTES	(40 * 1024)
-
-static u64 rng;
-
-static u64 rnd(void)
-{
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng * 0x2545f4914f6cdd1dULL;
-}
-
-static int setup(void **state)
-{
-	const char *seed = getenv("SEED");
-
-	rng = seed ? strtoull(seed, NULL, 0) : 0x9e3779b97f4a7c15ULL;
-	return 0;
-}
 
 static const struct bce_nonce no_nonce;
 
@@ -385,5 +368,5 @@ int main(void)
 		cmocka_unit_test(joined_halves_give_the_whole),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, rnd_setup, NULL);
 }
