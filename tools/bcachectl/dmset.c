@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Assembled sets, as libdevmapper sees them: each call is one or two ioctls of the device-mapper,
+ * by tasks of its library. Who changes a device waits until udev has followed, so links are there
+ * when the command ends. The library's own messages are silenced, since ours say more; what went
+ * wrong comes back as a negative errno.
+ */
 #include "dmset.h"
 
 #include <errno.h>

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * JSON objects built field by field, so that names and kinds of fields are the same in all commands.
+ * Numbers are integers, bytes and uuids are text; output is one object at a time.
+ */
 #include "json_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "uuid_arg.h"
 
 void json_add_string(json_object *o, const char *name, const char *value)
 {
@@ -42,14 +48,11 @@ void json_add_hex(json_object *o, const char *name, const void *p, size_t bytes)
 	free(text);
 }
 
-void json_add_uuid(json_object *o, const char *name, const uint8_t u[16])
+void json_add_uuid(json_object *o, const char *name, const uint8_t uuid[16])
 {
 	char text[37];
 
-	snprintf(text, sizeof(text),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
-		 u[13], u[14], u[15]);
+	uuid_arg_text(uuid, text);
 	json_add_string(o, name, text);
 }
 

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * A set opened in this process: devices or image files as block devices of lib/kapi, then the
+ * same calls that the kernel's target makes. What the engine has to say goes to standard error.
+ * A finding that several passes meet is printed and counted once; a hash of each line is kept.
+ */
 #include "offline.h"
 
 #include <errno.h>

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * From a passphrase to the key that unwraps a set's master key.
+ *
+ *   terminal or standard input -> scrypt, with the numbers that the superblock has -> 32 bytes
+ *
+ * Source: docs/format/20-checksums-encryption.md, section 5. The passphrase is wiped after use.
+ */
 #include "passphrase.h"
 
 #include <errno.h>

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Positions as people type them. Each part has its own largest value, so what does not fit its
+ * field is refused and not cut off.
+ */
 #include "pos_arg.h"
 
 #include <errno.h>

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * UUIDs as people type them: dashes where they belong, nothing before or after.
+ */
 #include "uuid_arg.h"
 
 #include <errno.h>
