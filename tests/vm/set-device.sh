@@ -19,6 +19,11 @@ create() {
 	dmsetup create "$@" --readonly --noudevsync
 }
 
+# where the readahead of the device of that name is set, in KiB
+readahead_of() {
+	echo "/sys/class/bdi/$(dmsetup info -c --noheadings --separator : -o major,minor "$1")/read_ahead_kb"
+}
+
 refuse "a table without arguments" create bad --table "$(table)"
 refuse "a malformed UUID" create bad --table "$(table not-a-uuid 1 "${DISK[0]}")"
 refuse "the UUID of another set" \
@@ -49,6 +54,10 @@ dmsetup remove twin 2>/dev/null
 refuse "a mount option that contradicts the table" mount -t bcachefs -o ro,norecovery /dev/mapper/tank /mnt
 try "it mounts" mount -t bcachefs -o ro /dev/mapper/tank /mnt
 refuse "removal while mounted" dmsetup remove tank
+try "readahead is half a MiB" same "$(cat "$(readahead_of tank)")" 512
+echo 1024 >"$(readahead_of tank)"
+try "it remounts" mount -o remount,ro /mnt
+try "a readahead that was chosen by hand survives that" same "$(cat "$(readahead_of tank)")" 1024
 try "a reload with the members in another order" dmsetup load tank --readonly \
 	--table "$(table "$UUID" 3 "${DISK[@]}" 1 read_only)"
 try "suspend and resume swap the table" dmsetup resume tank
