@@ -7,7 +7,8 @@
 
   --direct    files are read past the page cache
   --pieces    files are read in pieces of odd sizes at random places, too, which must be what the whole read gave there
-  --data-map  where files have data and where holes (SEEK_DATA) is said, too
+  --data-map  where files have data and where holes (SEEK_DATA) is said, too; holes must read as zeros, and what FILE
+              says is a hole must be one (the in-tree driver calls space data that was allocated and never written)
 
 Order never matters: sections are compared as sets of lines.
 """
@@ -115,6 +116,43 @@ def data_map(path):
         os.close(fd)
 
 
+def check_holes(path, spans):
+    """Raises if a hole does not read as zeros."""
+    with open(path, 'rb') as f:
+        whole = f.read()
+    at = 0
+    for start, end in spans + [(len(whole), len(whole))]:
+        if whole[at:start].strip(b'\0'):
+            raise ValueError('%r: not all zeros in the hole from %d to %d' % (path, at, start))
+        at = end
+
+
+def spans_of(text):
+    return [tuple(map(int, span.split(b'-'))) for span in text.split()]
+
+
+def within(inner, outer):
+    """Whether every span of inner lies in those of outer, which may be in adjoining pieces."""
+    joined = []
+    for start, end in outer:
+        if joined and joined[-1][1] == start:
+            start = joined.pop()[0]
+        joined.append((start, end))
+    return all(any(a <= start and end <= b for a, b in joined) for start, end in inner)
+
+
+def map_differences(want, have):
+    """Lines of both, 'path|spans', of files with data where it is wanted that there is none."""
+    spans = dict(line.rsplit(b'|', 1) for line in want)
+    for line in sorted(have):
+        path, mine = line.rsplit(b'|', 1)
+        if path not in spans:
+            yield b'+ ' + line
+        elif not within(spans_of(mine), spans_of(spans[path])):
+            yield b'- ' + path + b'|' + spans[path]
+            yield b'+ ' + line
+
+
 def quoted(path):
     """As sha256sum prints names that would be ambiguous."""
     if b'\\' in path or b'\n' in path:
@@ -137,7 +175,10 @@ def manifest(top):
         if stat.S_ISREG(st.st_mode):
             mark, name = quoted(path)
             if DATA_MAP:
-                maps.add(path + b' ' + data_map(full))
+                data = data_map(full)
+                maps.add(path + b'|' + data)
+                if st.st_size < HUGE:
+                    check_holes(full, spans_of(data))
             if PIECES and st.st_size < HUGE:
                 read_in_pieces(full)
             if st.st_size < HUGE:
@@ -193,6 +234,9 @@ def main():
     if not want['names']:
         sys.exit('manifest: %s lists no names' % sys.argv[2])
     differences = 0
+    for line in map_differences(want.pop('map'), have.pop('map')):
+        out.write(line + b'\n')
+        differences += 1
     for section in want:
         for sign, lines in (b'- ', want[section] - have[section]), (b'+ ', have[section] - want[section]):
             for line in sorted(lines):
