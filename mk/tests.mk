@@ -63,6 +63,7 @@ soak: tools $(VM_PROGRAMS)
 # Scripts run on the host and start the vehicles they compare, ours and the judge.
 bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools
 	$(if $(filter %.sh,$(BENCH_TESTS)),$(quiet)tests/vm/prepare uml)
+	$(if $(filter %names_bench,$(BENCH_TESTS)),$(quiet)tests/golden/unpack many)
 	$(quiet)for benchmark in $(BENCH_TESTS); do \
 		echo "== $${benchmark#$(O)/}"; \
 		case $$benchmark in *.sh) bash $$benchmark ;; *) $$benchmark ;; esac || exit 1; \

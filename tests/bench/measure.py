@@ -3,13 +3,17 @@
 """Measures a mounted file system filled by fill.py, page cache dropped before each: prints NAME VALUE, higher is better.
 
   measure.py DIR
+
+What takes less than a second is the median of several runs: other users of the machine disturb a short one most.
 """
 import os
+import statistics
 import subprocess
 import sys
 import time
 
 TOP = sys.argv[1]
+RUNS = 7
 
 
 def cold():
@@ -18,11 +22,15 @@ def cold():
         f.write('3')
 
 
-def timed(fn):
+def timed_once(fn):
     cold()
     start = time.monotonic()
     amount = fn()
     return amount / (time.monotonic() - start)
+
+
+def timed(fn):
+    return statistics.median(timed_once(fn) for _ in range(RUNS))
 
 
 def sequential():
