@@ -7,6 +7,10 @@
  * that belong to its table go there, those of the VFS become mount attributes,
  * the rest goes to the file system. The mount itself is done by the fsopen(2)
  * family, whose messages are passed on.
+ *
+ * mount(8) comes here for a remount, too ("-o remount", with the options that are in
+ * effect repeated): then SPEC is of no interest, and options of the table must be
+ * those of the set that is mounted, which the file system sees to.
  */
 #include "cmd.h"
 
@@ -29,6 +33,7 @@ struct request {
 	const char		*dir;
 	struct assemble_opts	assemble;
 	bool			read_only;
+	bool			remount;
 	unsigned int		attrs;
 	char			*fs_opts[64];	/* "name" or "name=value" */
 	unsigned int		nr_fs_opts;
@@ -103,6 +108,10 @@ static int take_option(struct request *r, char *opt)
 		r->read_only = opt[1] == 'o';
 		return 0;
 	}
+	if (!strcmp(opt, "remount")) {
+		r->remount = true;
+		return 0;
+	}
 	take_table_opt(&r->assemble, opt);
 	/* the file system is told these too: it refuses a set assembled otherwise */
 	if (r->nr_fs_opts == sizeof(r->fs_opts) / sizeof(r->fs_opts[0])) {
@@ -169,32 +178,35 @@ static int set_option(int fd, char *opt)
 	return fsconfig(fd, FSCONFIG_SET_STRING, opt, value, 0);
 }
 
-static int configure(int fd, const struct request *r, const char *device)
+static int configure(int fd, const struct request *r, enum fsconfig_command command)
 {
 	unsigned int i;
 
-	if (fsconfig(fd, FSCONFIG_SET_STRING, "source", device, 0))
-		return -1;
 	if (r->read_only && fsconfig(fd, FSCONFIG_SET_FLAG, "ro", NULL, 0))
 		return -1;
 	for (i = 0; i < r->nr_fs_opts; i++)
 		if (set_option(fd, r->fs_opts[i]))
 			return -1;
-	return fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	return fsconfig(fd, command, NULL, NULL, 0);
+}
+
+static unsigned int mount_attrs(const struct request *r)
+{
+	return r->attrs | (r->read_only ? MOUNT_ATTR_RDONLY : 0);
 }
 
 static int do_mount(const struct request *r, const char *device)
 {
 	int fd = fsopen("bcachefs", FSOPEN_CLOEXEC), mnt = -1, ret = MNT_FAILED;
-	unsigned int attrs = r->attrs | (r->read_only ? MOUNT_ATTR_RDONLY : 0);
 
 	if (fd < 0) {
 		fprintf(stderr, "mount.bcachefs: the kernel has no bcachefs: %s\n"
 			"  is the module installed? modprobe bcachefs\n", strerror(errno));
 		return MNT_SYSTEM;
 	}
-	if (!configure(fd, r, device))
-		mnt = fsmount(fd, FSMOUNT_CLOEXEC, attrs);
+	if (!fsconfig(fd, FSCONFIG_SET_STRING, "source", device, 0) &&
+	    !configure(fd, r, FSCONFIG_CMD_CREATE))
+		mnt = fsmount(fd, FSMOUNT_CLOEXEC, mount_attrs(r));
 	if (mnt >= 0 && !move_mount(mnt, "", AT_FDCWD, r->dir, MOVE_MOUNT_F_EMPTY_PATH))
 		ret = MNT_OK;
 	if (ret) {
@@ -207,6 +219,31 @@ static int do_mount(const struct request *r, const char *device)
 		close(mnt);
 	close(fd);
 	return ret;
+}
+
+static int do_remount(const struct request *r)
+{
+	struct mount_attr attr = { .attr_set = mount_attrs(r) };
+	int fd = fspick(AT_FDCWD, r->dir, FSPICK_CLOEXEC), err;
+
+	if (fd < 0) {
+		fprintf(stderr, "mount.bcachefs: %s: %s\n", r->dir, strerror(errno));
+		return MNT_FAILED;
+	}
+	/* what is not asked for is taken away; kinds of access times are one field */
+	attr.attr_clr = (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			 MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODIRATIME) & ~attr.attr_set;
+	attr.attr_clr |= MOUNT_ATTR__ATIME;
+	if (!configure(fd, r, FSCONFIG_CMD_RECONFIGURE) &&
+	    !mount_setattr(AT_FDCWD, r->dir, 0, &attr, sizeof(attr))) {
+		close(fd);
+		return MNT_OK;
+	}
+	err = errno;
+	print_messages(fd);
+	fprintf(stderr, "mount.bcachefs: remounting %s: %s\n", r->dir, strerror(err));
+	close(fd);
+	return MNT_FAILED;
 }
 
 static int usage(void)
@@ -248,6 +285,8 @@ int mount_helper(int argc, char **argv)
 	r.dir = argv[optind + 1];
 	if (r.fake)
 		return MNT_OK;
+	if (r.remount)
+		return do_remount(&r);
 
 	ret = assemble(r.members, r.nr_members, &r.assemble, device, sizeof(device));
 	return ret ? MNT_FAILED : do_mount(&r, device);
