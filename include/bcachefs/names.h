@@ -3,9 +3,11 @@
 #define BCACHEFS_NAMES_H
 
 /*
- * Files by number and name. All calls read the set; a set must have been
- * started. Context: process, may sleep for I/O. Errors everywhere: -EIO
- * unreadable metadata (logged with btree and position), -ENOMEM.
+ * Files by number and name. All calls read the set.
+ *
+ * Context of all: process, may sleep for I/O; memory is got without entering the file system, so
+ * locks of the page cache may be held. Errors of all: -EIO unreadable metadata (logged with btree
+ * and position), -ENOMEM, -ESHUTDOWN the set has not been started, or what its start ended with.
  */
 
 #include <linux/time64.h>
@@ -55,10 +57,20 @@ struct bce_inode {
 	u16			opts_explicit;
 };
 
-/* -ENOENT no such inode visible in that subvolume, or the subvolume is not there */
+/**
+ * bce_inode_read() - what is known of a file
+ * Return: 0; -ENOENT no such inode visible in that subvolume, or the subvolume is not there.
+ */
 int bce_inode_read(struct bce_set *set, struct bce_file_id id, struct bce_inode *out);
 
-/* -ENOENT. A subvolume's dirent gives the child's subvolume and root inode. */
+/**
+ * bce_dirent_lookup() - the file of a name in a directory
+ * @name: @len bytes, no NUL needed
+ * @out:  a subvolume's entry gives the child's subvolume and root inode
+ *
+ * Source: docs/format/60-filesystem-keys.md, section 9.
+ * Return: 0; -ENOENT no such name.
+ */
 int bce_dirent_lookup(struct bce_set *set, const struct bce_inode *dir, const char *name,
 		      unsigned int len, struct bce_file_id *out);
 
@@ -69,16 +81,26 @@ struct bce_dirent {
 	u8			dt_type;	/* DT_* as readdir wants it */
 	struct bce_file_id	target;
 };
-/*
- * Entries from cookie @pos on (>= 2; "." and ".." are the caller's). @emit returns false to stop.
- * No lock is held while @emit runs; @d->name is valid during the call.
+/**
+ * bce_readdir() - names in a directory
+ * @pos:  cookie to begin at; "." and ".." (0 and 1) are the caller's
+ * @emit: returns false to stop. No lock is held while it runs; @d is valid during the call. Entries
+ *        that lead nowhere are left out
+ *
+ * Return: 0, also when stopped. With an error, what could be read before it has been emitted.
  */
 int bce_readdir(struct bce_set *set, const struct bce_inode *dir, u64 pos,
 		bool (*emit)(void *ctx, const struct bce_dirent *d), void *ctx);
 
-/* the directory that holds a directory or a file with one link, by back reference; -ENOENT */
+/**
+ * bce_parent() - the directory that holds a directory, or a file with one link, by back reference
+ * Return: 0; -ENOENT the root, or a file without one.
+ */
 int bce_parent(struct bce_set *set, const struct bce_inode *inode, struct bce_file_id *out);
-/* the name under which @child stands in @dir: for NFS reconnection. -ENOENT */
+/**
+ * bce_name_of() - the name under which @child stands in @dir, NUL-terminated: for NFS reconnection
+ * Return: 0; -ENOENT.
+ */
 int bce_name_of(struct bce_set *set, const struct bce_inode *dir, const struct bce_inode *child,
 		char name[BCE_NAME_MAX + 1]);
 
@@ -87,18 +109,34 @@ enum bce_xattr_type {
 	BCE_XATTR_USER, BCE_XATTR_ACL_ACCESS, BCE_XATTR_ACL_DEFAULT, BCE_XATTR_TRUSTED,
 	BCE_XATTR_SECURITY,
 };
-/* length, or copied length; -ENODATA, -ERANGE. @size 0 asks for the length */
+/**
+ * bce_xattr_get() - the value of an extended attribute, as it is stored (ACLs too)
+ * @name: without its prefix, NUL-terminated
+ * @size: bytes of @buf; 0 asks for the length alone
+ * Return: length in bytes; -ENODATA no such attribute; -ERANGE @size is too small.
+ */
 int bce_xattr_get(struct bce_set *set, const struct bce_inode *inode, enum bce_xattr_type type,
 		  const char *name, void *buf, size_t size);
+/**
+ * bce_xattr_list() - names of extended attributes
+ * @emit: @name without its prefix, NUL-terminated, @len without the NUL; false stops. No lock is
+ *        held while it runs
+ * Return: 0, also when stopped.
+ */
 int bce_xattr_list(struct bce_set *set, const struct bce_inode *inode,
 		   bool (*emit)(void *ctx, enum bce_xattr_type type, const char *name,
 				unsigned int len), void *ctx);
 
-/*
- * Inode options as text ("zstd:5", "ssd"), NUL-terminated. Return: length without the NUL; @size 0
- * asks for it alone; -ENODATA not set; -EINVAL no such option; -ERANGE. index 0..9
- */
 extern const char *const bce_inode_opt_names[10];
+/**
+ * bce_inode_opt_text() - an option of an inode as text: "zstd:5", "ssd"
+ * @opt:       index into bce_inode_opt_names
+ * @effective: also what was inherited, not only what was set here
+ * @size:      bytes of @buf with the NUL; 0 asks for the length alone
+ *
+ * Source: docs/format/90-ioctl-mount-sysfs.md, section 4.
+ * Return: length without the NUL; -ENODATA not set; -EINVAL no such option; -ERANGE.
+ */
 int bce_inode_opt_text(struct bce_set *set, const struct bce_inode *inode, unsigned int opt,
 		       bool effective, char *buf, size_t size);
 
@@ -112,14 +150,20 @@ struct bce_subvolume {
 	u32			path_parent;
 	struct timespec64	otime;
 };
+/* Return: 0; -ENOENT. */
 int bce_subvolume_read(struct bce_set *set, u32 id, struct bce_subvolume *out);
 
+/* without superblocks, journal and what allocations must leave free; sectors of 512 bytes */
 struct bce_usage {
 	u64	capacity_sectors;
 	u64	used_sectors;
 	u64	free_sectors;
 	u64	nr_inodes;
 };
+/**
+ * bce_set_usage() - how full the set is; capacity is that of read-write members that are there
+ * Source: docs/format/80-accounting.md, section 6.
+ */
 int bce_set_usage(struct bce_set *set, struct bce_usage *out);
 
 #endif

@@ -28,6 +28,10 @@ struct bce_read {
 	/* engine's */
 	u64			engine[12];
 };
+/**
+ * bce_read_submit() - start a read; @read->done tells when it is over, also of errors found at once
+ * Context: process, may sleep for btree nodes and buffers. Locks of the page cache may be held.
+ */
 void bce_read_submit(struct bce_set *set, struct bce_read *read);
 
 /* what lies at a file position */
@@ -44,9 +48,9 @@ struct bce_extent {
 	u64			device_sector;	/* of the first dirty pointer; 0 unknown */
 	u64			stored_start, stored_end;	/* file range that is stored as one */
 };
-/*
- * The extent covering @sector; or a hole up to the next extent (or U64_MAX).
- * Return: 0, -EIO, -ENOENT (subvolume gone).
+/**
+ * bce_extent_at() - the extent covering a file sector; or a hole up to the next one, or U64_MAX
+ * Context: as bce_read_submit(). Return: 0; -EIO, -ENOMEM; -ENOENT the subvolume is gone.
  */
 int bce_extent_at(struct bce_set *set, struct bce_file_id file, u64 sector,
 		  struct bce_extent *out);

@@ -63,16 +63,21 @@ int bce_set_open(struct bce_set **out, const struct bce_member_source *src, unsi
 /**
  * bce_set_start() - recovery: journal, roots, snapshots
  * Reads only. Context: may sleep for long. Return: 0 or negative errno (also kept as the
- * set's start result).
+ * set's start result); -EALREADY it was started before.
  */
 int bce_set_start(struct bce_set *set);
-/* start in a thread of the engine's; see bce_set_wait_started() */
+/* the same on a queue of the engine's, which holds a reference meanwhile. Return: 0, -EALREADY */
 int bce_set_start_async(struct bce_set *set);
-/* killable; the start result, -EINTR when killed, -ESHUTDOWN when it never will start */
+/**
+ * bce_set_wait_started() - wait until the start is over
+ * Context: sleeps, killable. Return: the start's result; -EINTR when killed; -ESHUTDOWN nobody
+ * has started it.
+ */
 int bce_set_wait_started(struct bce_set *set);
 
+/* references. The last put frees and may sleep; the set must be out of the registry by then */
 void bce_set_get(struct bce_set *set);
-void bce_set_put(struct bce_set *set);		/* last one frees; process context */
+void bce_set_put(struct bce_set *set);
 
 /**
  * bce_set_reattach() - the members come from another table now
@@ -86,23 +91,32 @@ void bce_set_detach(struct bce_set *set, void *owner);
 /* whose members are attached; NULL: nobody's. Context: the owners' own serialisation. */
 void *bce_set_owner(struct bce_set *set);
 
-/* ---- registry of running sets ---- */
-/* Return: 0, -EEXIST another set with this uuid is registered */
+/* ---- registry of running sets. Context: process; a mutex of the registry's own ---- */
+
+/**
+ * bce_set_register() - let the set be found
+ * @set_dev: the device it is shown as
+ * Return: 0, -EEXIST another set with this uuid is registered.
+ */
 int bce_set_register(struct bce_set *set, dev_t set_dev);
+/* nobody finds it any more; who has found it keeps it */
 void bce_set_unregister(struct bce_set *set);
+/* as registered */
 dev_t bce_set_dev(const struct bce_set *set);
-/* referenced, or NULL */
+/* Return: the registered set, with a reference for the caller; NULL */
 struct bce_set *bce_set_by_dev(dev_t set_dev);
 struct bce_set *bce_set_by_uuid(const u8 user_uuid[16]);
 
-/*
- * One claimant: the mounted file system. Return: 0, -EBUSY.
+/**
+ * bce_set_claim() - the set for one claimant: the mounted file system
+ * Return: 0, also for who has it already; -EBUSY.
  */
 int bce_set_claim(struct bce_set *set, void *claimant);
+/* nothing happens if it is not @claimant's */
 void bce_set_release(struct bce_set *set, void *claimant);
 bool bce_set_claimed(const struct bce_set *set);
 
-/* drop cached btree nodes that nobody uses; bytes freed. Context: may sleep. */
+/* drop cached btree nodes that nobody uses. Context: may sleep. Return: bytes freed */
 size_t bce_set_drop_cache(struct bce_set *set);
 
 /* ---- facts ---- */
@@ -128,6 +142,7 @@ struct bce_set_info {
 	u64	journal_keys_overlaid;
 	u64	errors;			/* findings so far */
 };
+/* Context: process; takes no lock */
 void bce_set_info(struct bce_set *set, struct bce_set_info *out);
 /* what the set was assembled with; key and message functions left out */
 void bce_set_opts(struct bce_set *set, struct bce_open_opts *out);
@@ -144,14 +159,20 @@ struct bce_set_member {
 	u64	nbuckets;
 	u64	reads, read_sectors, io_errors, csum_errors, latency_ns;
 };
+/**
+ * bce_set_member() - one slot of the set
+ * @out: @exists false: the slot is empty; counters are since the set was assembled
+ * Return: 0; -EINVAL no further slots.
+ */
 int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member *out);
 
-/*
- * The primary superblock region of the lowest present member, as the set device shows it.
- * @offset, @bytes within the first bce_set_sb_bytes(); beyond them zeros.
- * Return: 0 or -EIO.
- */
+/* bytes from the start of the set device that are not zeros */
 u64 bce_set_sb_bytes(struct bce_set *set);
+/**
+ * bce_set_sb_copy() - bytes of the set device: the superblock of the lowest present member
+ * @offset: in bytes; beyond bce_set_sb_bytes() there are zeros
+ * Context: takes a mutex. Return: 0.
+ */
 int bce_set_sb_copy(struct bce_set *set, u64 offset, void *buf, size_t bytes);
 
 #endif

@@ -4,14 +4,15 @@
  * journal and btree nodes of golden images are read with one bit inverted on the way from the
  * device, one at a time, and the whole set is walked.
  *
- * What may happen: the set refuses to open or start; or everything is as without the flip (padding,
- * an unused copy, another replica); or something is missing and a finding was reported. What may not:
- * a key that the intact set does not have, or keys missing without a word. Crashes and sanitizer
- * reports end the program. One place is different: the newest flush entry of a dirty journal, damaged,
- * looks like a write that the crash tore, so the state before it is what there is.
+ * What may happen: the set refuses to open or start; or everything is as without the flip
+ * (padding, an unused copy, another replica); or something is missing and a finding was reported.
+ * What may not: a key that the intact set does not have, or keys missing without a word. Crashes
+ * and sanitizer reports end the program. One place is different: the newest flush entry of a dirty
+ * journal, damaged, looks like a write that the crash tore, so the state before it is what there
+ * is.
  *
- * FLIP_STEP=n in the environment tries every n-th byte. The default is a sample that takes seconds; 1 is
- * every byte and takes hours.
+ * FLIP_STEP=n in the environment tries every n-th byte. The default is a sample that takes
+ * seconds; 1 is every byte and takes hours.
  */
 #include <setjmp.h>
 #include <stdarg.h>

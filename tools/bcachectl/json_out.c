@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * JSON objects built field by field, so that names and kinds of fields are the same in all commands.
- * Numbers are integers, bytes and uuids are text; output is one object at a time.
+ * JSON objects built field by field, so that a kind of value looks the same in all commands:
+ * numbers are integers, bytes and uuids are text. Output is one object at a time.
  */
 #include "json_out.h"
 

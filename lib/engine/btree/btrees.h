@@ -33,6 +33,7 @@ struct btrees_config {
  * Return: 0 or -ENOMEM.
  */
 int bce_btrees_open(struct btrees **out, const struct btrees_config *config);
+/* NULL is allowed. Nobody reads any more. Context: may sleep until reads ahead have ended */
 void bce_btrees_close(struct btrees *b);
 
 /* Return: 0, or the first error met; every unreadable root is logged with its btree. */
@@ -49,6 +50,7 @@ struct btrees_stats {
 	u64	evictions;
 	u64	read_errors;
 };
+/* each number by itself is right; together they may be of different moments */
 void bce_btrees_stats(const struct btrees *b, struct btrees_stats *out);
 /* evict what nobody holds until at most @bytes remain; returns bytes freed */
 size_t bce_btrees_shrink(struct btrees *b, size_t bytes);
@@ -68,6 +70,7 @@ struct btree_node_view {
 	int			error;		/* unreadable: negative errno; the rest is unset */
 };
 typedef int (*btree_node_fn)(void *ctx, const struct btree_node_view *view);
+/* @fn runs under read locks of the way to its node; not 0 ends the walk. Return: that; -EINVAL */
 int bce_btree_for_each_node(struct btrees *b, unsigned int btree_id, btree_node_fn fn, void *ctx);
 
 /* level of the root, or -1 when the btree has none */

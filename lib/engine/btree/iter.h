@@ -58,6 +58,7 @@ struct btree_iter {
 void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int btree_id,
 			 unsigned int level, struct bpos pos, unsigned int flags,
 			 const struct snapshot_view *view);
+/* drop locks; the last key is no longer valid */
 void bce_btree_iter_exit(struct btree_iter *iter);
 
 /**
@@ -74,6 +75,7 @@ void bce_btree_iter_exit(struct btree_iter *iter);
 const struct bkey *bce_btree_iter_peek(struct btree_iter *iter);
 /* move past what peek returned (the first key, if it has not been called), then peek */
 const struct bkey *bce_btree_iter_next(struct btree_iter *iter);
+/* go anywhere; locks of the path are kept for what is near */
 void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos);
 /* drop locks, keep the position; the last key is no longer valid */
 void bce_btree_iter_unlock(struct btree_iter *iter);

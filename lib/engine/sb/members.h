@@ -21,7 +21,9 @@ struct member_dev {
 	char			name[32];	/* for messages */
 };
 
+/* an empty table, or NULL */
 struct member_table *bce_members_alloc(void);
+/* whatever is attached goes; waits for its I/O */
 void bce_members_free(struct member_table *t);
 
 /**
@@ -37,11 +39,14 @@ void bce_members_detach(struct member_table *t, void *owner);
 
 /* NULL when absent. Context: any; pair with put. */
 struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx);
+/* the device may be gone afterwards. Context: any */
 void bce_member_put_io(struct member_dev *m);
-u64 bce_members_present(struct member_table *t);	/* bit per index */
+/* bit per index; may be outdated at once */
+u64 bce_members_present(struct member_table *t);
 
-/* latency and errors: read replicas are chosen by them */
+/* an I/O took @ns; failed ones count as errors only. Replicas are chosen by this. Context: any */
 void bce_member_io_done(struct member_dev *m, u64 ns, bool error);
+/* mean of late, 0 without samples */
 u64 bce_member_latency_ns(struct member_table *t, unsigned int idx);
 struct member_counters {
 	u64	reads;
@@ -50,6 +55,7 @@ struct member_counters {
 	u64	csum_errors;
 	u64	latency_ns;
 };
+/* since the slot got this device (by uuid); atomic counters, read one by one */
 void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out);
 void bce_member_count_read(struct member_dev *m, u32 sectors);
 void bce_member_count_csum_error(struct member_dev *m);

@@ -71,7 +71,7 @@ struct bce_set {
 	void			*claimant;
 };
 
-/* runs starts; module.c. A program calls kapi_module_init() before it starts sets asynchronously. */
+/* runs starts; module.c. Programs call kapi_module_init() before they start sets asynchronously. */
 extern struct workqueue_struct *bce_set_start_wq;
 
 /* is the set readable? 0, or the reason why not as negative errno */
