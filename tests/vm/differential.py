@@ -9,7 +9,7 @@ mounts it with random options and does random things to it (tests/vm/mutate.py);
 power, which leaves a journal to replay. Then the in-tree driver says what it shows, changing nothing, and ours is
 compared with that, read through the page cache, past it, and in pieces; our checker finds nothing and no byte changes.
 
-A seed that failed is repeated by its number; with --keep the images and manifests of failed rounds stay in DIR. Runs on
+A seed's number repeats its set and options, and its operations nearly; with --keep the images and manifests of failed rounds stay in DIR. Runs on
 the host and starts the vehicles: ours by $KERNEL and $VARIANT, the in-tree driver on the plain 6.12.
 """
 import argparse
@@ -119,7 +119,7 @@ def write(work, images, **variables):
     except Failed as failure:
         if failure.status not in DIED:
             raise
-        lines = ['the in-tree driver died, status %d:' % failure.status] + str(failure).splitlines()[1:12]
+        lines = ['the writing machine died (125) or was killed after its time (124): %d' % failure.status] + str(failure).splitlines()[1:12]
     for line in lines:
         print('#', line)
 
@@ -127,7 +127,8 @@ def write(work, images, **variables):
 def complaints(work):
     """What the in-tree driver found wrong with its own work, which then explains a difference."""
     with open(os.path.join(work, 'witness', 'console.log'), encoding='utf-8', errors='replace') as log:
-        return [line.rstrip() for line in log if 'not fixing' in line or ', fixing' in line or 'error starting filesystem' in line]
+        return [line.rstrip() for line in log
+                if any(word in line for word in ('not fixing', ', fixing', 'error starting filesystem'))]
 
 
 def run_round(work, name, images, rng, members, degraded, operations):

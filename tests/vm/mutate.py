@@ -5,9 +5,10 @@ set of the in-tree driver.
 
   mutate.py SEED OPERATIONS DIR [COMMAND...]
 
-The same seed does much the same to the same tree (what is refused depends on the driver's timing). What a file system may refuse (no space, a rename between directories
-of different options...) is counted by errno and passed over; a read or write error of a device is not. At the end it
-prints the counts, syncs and runs COMMAND, which may end the machine with unlinked files still open.
+The same seed does much the same to the same tree: what is refused depends on the driver's timing. What a file system may
+refuse (no space, a rename between directories of different options...) is counted by errno and passed over; a read or
+write error of a device is not. At the end it prints the counts, syncs and runs COMMAND, which may end the machine with
+unlinked files still open.
 """
 import collections
 import ctypes
