@@ -38,6 +38,7 @@ struct source_list {
 	struct sb_candidate		*cand;
 	unsigned int			best;
 	u64				present;	/* members in use, bit per index */
+	struct text_buf			notes;		/* what is odd about each, in lines */
 };
 
 static void source_list_exit(struct source_list *l)
@@ -48,6 +49,18 @@ static void source_list_exit(struct source_list *l)
 		bce_sb_image_exit(&l->img[i]);
 	kfree(l->img);
 	kfree(l->cand);
+	bce_text_exit(&l->notes);
+}
+
+/* each line of @text, as one about device @name */
+static void note_lines(struct text_buf *notes, const char *name, const char *text)
+{
+	while (*text) {
+		const char *end = strchrnul(text, '\n');
+
+		bce_text_printf(notes, "%s: %.*s\n", name, (int)(end - text), text);
+		text = *end ? end + 1 : end;
+	}
 }
 
 /* read all superblocks; any device without one is an error: nobody names a device in vain */
@@ -76,6 +89,8 @@ static int source_list_read(struct source_list *l, const struct bce_member_sourc
 		ret = bce_sb_read(&l->img[i], src[i].bdev, opts->sb_sector, &reason);
 		if (ret)
 			bce_text_printf(why, "%s: %s", src[i].name, bce_text_str(&reason));
+		else
+			note_lines(&l->notes, src[i].name, bce_text_str(&reason));
 		bce_text_exit(&reason);
 		if (ret)
 			return ret;
@@ -117,8 +132,26 @@ static int source_list_choose(struct source_list *l, const struct bce_open_opts 
 	}
 	if (ret)
 		bce_text_printf(why, "%s", bce_text_str(&verdicts));
+	else
+		bce_text_printf(&l->notes, "%s", bce_text_str(&verdicts));
 	bce_text_exit(&verdicts);
 	return ret;
+}
+
+/* before anything can fail for want of a member: they tell why it is wanting */
+static void log_notes(struct bce_log *log, const struct source_list *l)
+{
+	const char *line = bce_text_str(&l->notes), *end;
+	unsigned int i;
+
+	for (; *line; line = *end ? end + 1 : end) {
+		end = strchrnul(line, '\n');
+		if (end > line)
+			bce_log_line(log, BCE_LOG_WARN, "%.*s", (int)(end - line), line);
+	}
+	for (i = 0; i < l->nr; i++)
+		if (l->cand[i].verdict == SB_SPLIT || l->cand[i].verdict == SB_REMOVED)
+			bce_log_line(log, BCE_LOG_WARN, "%s is left out", l->src[i].name);
 }
 
 /* may the set run with these members? */
@@ -286,7 +319,6 @@ static int sb_image_dup(struct sb_image *out, const struct sb_image *in)
 static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 		    struct text_buf *why)
 {
-	unsigned int i;
 	int ret;
 
 	ret = source_list_choose(l, &set->opts, why);
@@ -299,6 +331,7 @@ static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 	set_name_log(set);
 	if (set->opts.message)
 		bce_log_set_print(set->log, log_to_message, set);
+	log_notes(set->log, l);
 
 	ret = presence_check(set->best.sb, l->present, set->opts.degraded, why);
 	if (ret)
@@ -307,12 +340,6 @@ static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 	if (ret)
 		return ret;
 	set_rules(set);
-	for (i = 0; i < l->nr; i++)
-		if (l->cand[i].verdict == SB_SPLIT || l->cand[i].verdict == SB_REMOVED)
-			bce_log_line(set->log, BCE_LOG_WARN, "%s left out: %s", l->src[i].name,
-				     l->cand[i].verdict == SB_SPLIT ?
-				     "it was written without the other members (split brain)" :
-				     "it was removed from the set");
 	return set_attach(set, l, owner);
 }
 
@@ -370,6 +397,7 @@ static int reattach_check(struct bce_set *set, struct source_list *l,
 		bce_text_printf(why, "%s belongs to another set", l->src[l->best].name);
 		return -EINVAL;
 	}
+	log_notes(set->log, l);
 	return presence_check(set->best.sb, l->present, opts->degraded, why);
 }
 
