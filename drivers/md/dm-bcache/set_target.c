@@ -70,29 +70,48 @@ static int key_from_keyring(void *ctx, const char *description, u8 out[32])
 	return ret;
 }
 
-static void member_sources(const struct set_args *args, struct bce_member_source *src)
+/* a member as its set is told of it, and the name by which messages call it */
+struct member_source {
+	struct bce_member_source	src[SET_MEMBERS_MAX];
+	char				name[SET_MEMBERS_MAX][BDEVNAME_SIZE];
+};
+
+static struct member_source *member_sources(const struct set_args *args)
 {
-	for (unsigned int i = 0; i < args->nr_devs; i++)
-		src[i] = (struct bce_member_source) {
+	struct member_source *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; m && i < args->nr_devs; i++)
+		m->src[i] = (struct bce_member_source) {
 			.bdev = args->dev[i]->bdev,
-			.name = args->dev[i]->name,
+			.name = kc_bdev_name(args->dev[i]->bdev, m->name[i]),
 		};
+	return m;
+}
+
+/* the number, as the table has it, of a member that is called @name in messages */
+static const char *member_number(const struct set_target *t, const char *name)
+{
+	char buf[BDEVNAME_SIZE];
+
+	for (unsigned int i = 0; i < t->args.nr_devs; i++)
+		if (!strcmp(kc_bdev_name(t->args.dev[i]->bdev, buf), name))
+			return t->args.dev[i]->name;
+	return name;
 }
 
 /* superblocks read, members attached to a set of our own that nobody sees yet */
 static int open_set(struct set_target *t)
 {
-	struct bce_member_source *src;
+	struct member_source *m = member_sources(&t->args);
 	struct bce_set_info info;
 	char *why;
 	int ret = -ENOMEM;
 
-	src = kcalloc(t->args.nr_devs, sizeof(*src), GFP_KERNEL);
 	why = kmalloc(512, GFP_KERNEL);
-	if (!src || !why)
+	if (!m || !why)
 		goto exit;
-	member_sources(&t->args, src);
-	ret = bce_set_open(&t->set, src, t->args.nr_devs, &t->args.opts, t, why);
+	ret = bce_set_open(&t->set, m->src, t->args.nr_devs, &t->args.opts, t, why);
 	if (ret) {
 		DMERR("%pUb: %s", &t->args.uuid, why);
 		goto exit;
@@ -107,7 +126,7 @@ static int open_set(struct set_target *t)
 	}
 exit:
 	kfree(why);
-	kfree(src);
+	kfree(m);
 	return ret;
 }
 
@@ -175,7 +194,7 @@ static void set_dtr(struct dm_target *ti)
 /* the set runs already, with members of an older table: it takes ours */
 static int take_over(struct set_target *t, struct bce_set *running)
 {
-	struct bce_member_source *src;
+	struct member_source *m;
 	char *why;
 	int ret = -ENOMEM;
 
@@ -184,14 +203,13 @@ static int take_over(struct set_target *t, struct bce_set *running)
 		      MAJOR(bce_set_dev(running)), MINOR(bce_set_dev(running)));
 		return -EBUSY;
 	}
-	src = kcalloc(t->args.nr_devs, sizeof(*src), GFP_KERNEL);
+	m = member_sources(&t->args);
 	why = kmalloc(512, GFP_KERNEL);
-	if (!src || !why)
+	if (!m || !why)
 		goto exit;
-	member_sources(&t->args, src);
 	/* the set made by our constructor was for checking only */
 	bce_set_detach(t->set, t);
-	ret = bce_set_reattach(running, src, t->args.nr_devs, &t->args.opts, t, why);
+	ret = bce_set_reattach(running, m->src, t->args.nr_devs, &t->args.opts, t, why);
 	if (ret) {
 		DMERR("%pUb: %s", &t->args.uuid, why);
 		goto exit;
@@ -203,7 +221,7 @@ static int take_over(struct set_target *t, struct bce_set *running)
 	DMINFO("%pUb: members taken over by a new table", &t->args.uuid);
 exit:
 	kfree(why);
-	kfree(src);
+	kfree(m);
 	return ret;
 }
 
@@ -281,7 +299,7 @@ static unsigned int emit_status(struct set_target *t, char *result, unsigned int
 			break;
 		if (!m.exists)
 			continue;
-		DMEMIT(" %u %s %c %llu %llu %llu", i, m.present ? m.name : "-",
+		DMEMIT(" %u %s %c %llu %llu %llu", i, m.present ? member_number(t, m.name) : "-",
 		       "RrFS"[m.state & 3], m.reads, m.io_errors, m.csum_errors);
 	}
 	return sz;
