@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_SB_WRITE_H
+#define ENGINE_SB_WRITE_H
+
+#include "engine/sb/members.h"
+#include "engine/sb/sb.h"
+
+/*
+ * The superblock of a running set: one image in memory, which is changed under a mutex and then
+ * written to all copies on all present members. See write.c; docs/format/10-superblock.md,
+ * section 7 (writing), 6 (sections).
+ */
+struct sb_writer;
+
+/*
+ * @best:    copied
+ * @dev_sb:  [64] each present member's own: per-device parts (layout, journal rings, index)
+ * Return: 0, -ENOMEM.
+ */
+int bce_sb_writer_open(struct sb_writer **out, const struct bch_sb *best,
+		       const struct bch_sb *const *dev_sb, struct member_table *members,
+		       struct bce_log *log);
+void bce_sb_writer_close(struct sb_writer *w);
+
+/* the image, for reading and changing; it stays where it is until a field is resized */
+struct bch_sb *bce_sb_lock(struct sb_writer *w);
+void bce_sb_unlock(struct sb_writer *w);
+/**
+ * bce_sb_write() - write what was changed; under the lock
+ * seq and write_time go up, checksums are made, each member gets its own copies in the order that
+ * leaves one good copy after a crash at any point.
+ * Return: 0; -EIO no member could be written; a single member's failure is logged, and counted.
+ */
+int bce_sb_write(struct sb_writer *w);
+
+/* ---- editing; all under the lock, nothing is written by them ---- */
+
+/*
+ * A section of the common part resized to @u64s words, header included (0: removed); made if it
+ * was not there; new words are zero. Return: the section; NULL for 0; ERR_PTR(-ENOSPC, -ENOMEM).
+ */
+struct bch_sb_field *bce_sb_field_resize(struct sb_writer *w, unsigned int type,
+					 unsigned int u64s);
+/* the same for a member's own part: journal, journal_v2 */
+struct bch_sb_field *bce_sb_dev_field_resize(struct sb_writer *w, unsigned int dev,
+					     unsigned int type, unsigned int u64s);
+
+void bce_sb_option_set(struct bch_sb *sb, const struct sb_option_desc *desc, u64 value);
+/* everything a member_info says goes to the member's record (both sections) */
+int bce_sb_member_set(struct sb_writer *w, unsigned int idx, const struct member_info *m);
+/* Return: 1 the entry was added, 0 it was there, negative errno */
+int bce_sb_replicas_add(struct sb_writer *w, unsigned int data_type, unsigned int nr_required,
+			u64 devs);
+/* [start, end) */
+int bce_sb_blacklist_add(struct sb_writer *w, u64 start, u64 end);
+/* section clean with @u64s words of journal entries; CLEAN set or cleared is the caller's */
+int bce_sb_clean_set(struct sb_writer *w, u64 journal_seq, const void *entries, unsigned int u64s);
+/* ring of a member, as bucket numbers in ring order */
+int bce_sb_journal_set(struct sb_writer *w, unsigned int dev, const u64 *buckets, unsigned int nr);
+/* node sectors in a member's btree bitmap. Return: 1 changed, 0 it was marked */
+int bce_sb_btree_bitmap_mark(struct sb_writer *w, unsigned int dev, u64 sector, u32 sectors);
+/* one more finding of @error_id in section errors; HAS_ERRORS set */
+int bce_sb_error_count(struct sb_writer *w, unsigned int error_id);
+
+/* whole calls: lock, change, write if anything changed, unlock. Return: 0 or negative errno */
+int bce_sb_mark_replicas(struct sb_writer *w, unsigned int data_type, unsigned int nr_required,
+			 u64 devs);
+int bce_sb_mark_btree(struct sb_writer *w, unsigned int dev, u64 sector, u32 sectors);
+int bce_sb_set_features(struct sb_writer *w, u64 features);
+
+#endif
