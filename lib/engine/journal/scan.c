@@ -33,62 +33,12 @@
 
 #include "engine/format/ids.h"
 #include "engine/sb/bdev_read.h"
+#include "engine/journal/ring_walk.h"
 #include "engine/sb/replicas.h"
 
 #define WINDOW			8
 #define FIRST_PIECE_BYTES	(128U << 10)
 #define NEXT_PIECE_BYTES	(512U << 10)
-
-/* ---- the ring's buckets, in order ---- */
-
-struct ring_walk {
-	const struct bch_sb_journal_v2_entry	*range;
-	size_t					nr_ranges;
-	const __le64				*bucket;	/* old form */
-	size_t					nr_buckets;
-	size_t					at;		/* range or bucket */
-	u64					in_range;
-	u32					index;
-};
-
-static void ring_walk_init(struct ring_walk *w, const struct bch_sb *sb)
-{
-	const struct bch_sb_field_journal_v2 *v2;
-	const struct bch_sb_field_journal *v1;
-	size_t bytes;
-
-	memset(w, 0, sizeof(*w));
-	v2 = (const void *)bce_sb_field(sb, BCH_SB_FIELD_journal_v2, &bytes);
-	if (v2) {
-		w->range = v2->d;
-		w->nr_ranges = (bytes - sizeof(*v2)) / sizeof(v2->d[0]);
-		return;
-	}
-	v1 = (const void *)bce_sb_field(sb, BCH_SB_FIELD_journal, &bytes);
-	if (v1) {
-		w->bucket = v1->buckets;
-		w->nr_buckets = (bytes - sizeof(*v1)) / sizeof(v1->buckets[0]);
-	}
-}
-
-static bool ring_walk_next(struct ring_walk *w, u64 *bucket, u32 *index)
-{
-	if (w->range) {
-		while (w->at < w->nr_ranges && w->in_range >= le64_to_cpu(w->range[w->at].nr)) {
-			w->at++;
-			w->in_range = 0;
-		}
-		if (w->at == w->nr_ranges)
-			return false;
-		*bucket = le64_to_cpu(w->range[w->at].start) + w->in_range++;
-	} else {
-		if (w->at == w->nr_buckets)
-			return false;
-		*bucket = le64_to_cpu(w->bucket[w->at++]);
-	}
-	*index = w->index++;
-	return true;
-}
 
 /* ---- one bucket's bytes ---- */
 
@@ -381,7 +331,7 @@ static void window_fill(struct member_scan *ms)
 	u32 index;
 	u64 bucket;
 
-	while (ms->nr < WINDOW && ring_walk_next(&ms->ring, &bucket, &index)) {
+	while (ms->nr < WINDOW && bce_ring_walk_next(&ms->ring, &bucket, &index)) {
 		slot = &ms->slot[(ms->head + ms->nr++) % WINDOW];
 		slot->start_sector = bucket * bucket_sectors;
 		slot->ring_index = index;
@@ -478,7 +428,7 @@ static int scan_member(struct journal_scan *s, struct member_dev *m, const struc
 	ms->m = m;
 	ms->bucket_bytes = (size_t)m->info.bucket_sectors * SECTOR_BYTES;
 	ms->first_bytes = min_t(size_t, ms->bucket_bytes, FIRST_PIECE_BYTES);
-	ring_walk_init(&ms->ring, own_sb);
+	bce_ring_walk_init(&ms->ring, own_sb);
 
 	ret = member_scan_alloc(ms);
 	if (!ret)
