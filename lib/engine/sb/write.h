@@ -41,6 +41,10 @@ int bce_sb_write(struct sb_writer *w);
  */
 struct bch_sb_field *bce_sb_field_resize(struct sb_writer *w, unsigned int type,
 					 unsigned int u64s);
+/* a member's own part, for reading: NULL when it is not present, or has no such section */
+const struct bch_sb_layout *bce_sb_dev_layout(struct sb_writer *w, unsigned int dev);
+const struct bch_sb_field *bce_sb_dev_field(struct sb_writer *w, unsigned int dev,
+					    unsigned int type);
 /* the same for a member's own part: journal, journal_v2 */
 struct bch_sb_field *bce_sb_dev_field_resize(struct sb_writer *w, unsigned int dev,
 					     unsigned int type, unsigned int u64s);
