@@ -133,6 +133,11 @@ enum bch_sb_flag_bits {
 /* BCH_SB_FLAG(sb, CLEAN) */
 #define BCH_SB_FLAG(sb, name) \
 	BITS_GET(le64_to_cpu((sb)->flags[BCH_SB_##name##_WORD]), BCH_SB_##name)
+/* BCH_SB_FLAG_SET(sb, CLEAN, 1) */
+#define BCH_SB_FLAG_SET(sb, name, value)						\
+	((sb)->flags[BCH_SB_##name##_WORD] =						\
+		cpu_to_le64(BITS_SET(le64_to_cpu((sb)->flags[BCH_SB_##name##_WORD]),	\
+				     BCH_SB_##name, value)))
 
 #define BCH_ERROR_ACTION_LIST(x)	\
 	x(continue,	0)		\
