@@ -23,10 +23,10 @@ int bce_sb_writer_open(struct sb_writer **out, const struct bch_sb *best,
 void bce_sb_writer_close(struct sb_writer *w);
 
 /* the image, for reading and changing; it stays where it is until a field is resized */
-struct bch_sb *bce_sb_lock(struct sb_writer *w);
+struct bch_sb *bce_sb_edit_begin(struct sb_writer *w);
 /* the same image, where it is now; under the lock */
 struct bch_sb *bce_sb_image(struct sb_writer *w);
-void bce_sb_unlock(struct sb_writer *w);
+void bce_sb_edit_end(struct sb_writer *w);
 /**
  * bce_sb_write() - write what was changed; under the lock
  * seq and write_time go up, checksums are made, each member gets its own copies in the order that
