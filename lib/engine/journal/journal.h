@@ -39,9 +39,13 @@ struct journal_ring {
 
 struct journal_ops {
 	/*
-	 * Sub-entries every journal entry ends with: btree roots. Writes at most @room_u64s words
-	 * to @out (each a whole jset_entry). Context: under locks of the journal; must not sleep.
-	 * Return: words written.
+	 * Root entries of all btrees that have a root, as they are now. Asked before the first
+	 * reservation is given and by bce_journal_stop(); in between the journal carries the roots
+	 * on from entry to entry, so whoever changes a root adds its btree_root entry under the
+	 * reservation of the transaction that changes it. (Asking at the time of writing would put
+	 * a root into an entry older than the transaction that made it.) Writes at most
+	 * @room_u64s words to @out (each a whole jset_entry). Context: under spinlocks of the
+	 * journal; must not sleep. Return: words written.
 	 */
 	unsigned int (*roots)(void *ctx, void *out, unsigned int room_u64s);
 	/* for the usage and clock sub-entries; must not sleep */
@@ -73,8 +77,11 @@ struct journal_config {
 	const struct journal_ring	*ring;		/* [64], by member index */
 	u64				prefer_devs;	/* metadata target; 0: any */
 	u64				next_seq;	/* number of the first entry to be written */
-	u64				replay_seq;	/* oldest entry whose keys are not in the btrees yet;
-							   next_seq if there is none */
+	/*
+	 * Oldest entry whose keys are not in the btrees yet. After an unclean shutdown: last_seq of
+	 * the newest flush entry, even if nothing was in it. After a clean one: next_seq.
+	 */
+	u64				replay_seq;
 	const struct journal_ops	*ops;
 	void				*ctx;
 };
@@ -130,10 +137,13 @@ struct journal_pin;
 /* make the pin go away (write the node); may sleep. Called by reclaim, without locks of ours */
 typedef int (*journal_pin_flush_fn)(struct journal *j, struct journal_pin *pin, u64 seq);
 
+/* all zero: not pinned */
 struct journal_pin {
 	struct list_head	list;
 	journal_pin_flush_fn	flush;
 	u64			seq;		/* 0: not pinned */
+	u32			tried;		/* reclaim's */
+	bool			flushing;
 };
 /*
  * Keep entry @seq and later ones. A pin that is held already stays at the older number.
@@ -146,6 +156,11 @@ void bce_journal_pin_add(struct journal *j, struct journal_pin *pin, u64 seq,
 void bce_journal_pin_copy(struct journal *j, struct journal_pin *dst, const struct journal_pin *src,
 			  journal_pin_flush_fn flush);
 void bce_journal_pin_drop(struct journal *j, struct journal_pin *pin);
+/*
+ * Before the memory of a dropped pin is given back: nobody is, or will be, inside its flush().
+ * Context: may sleep; not from flush() itself.
+ */
+void bce_journal_pin_sync(struct journal *j, struct journal_pin *pin);
 /* the keys of the entries before next_seq are in the btrees or pinned by their nodes */
 void bce_journal_replay_done(struct journal *j);
 
