@@ -23,14 +23,9 @@
 
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
+#include "engine/key/inode_internal.h"
 #include "engine/key/values.h"
 #include "engine/key/varint.h"
-
-struct field {
-	u8	bits;		/* what a value may need */
-	u8	bytes;		/* of the struct member */
-	u16	at;		/* of the struct member */
-};
 
 #define FIELD(_member, _bits) {							\
 	.bits	= (_bits),							\
@@ -51,11 +46,11 @@ struct field {
 	FIELD(fields_set, 16), FIELD(dir, 64), FIELD(dir_offset, 64),		\
 	FIELD(subvol, 32), FIELD(parent_subvol, 32)
 
-static const struct field fields_v3[] = {
+const struct inode_field bce_inode_fields_v3[INODE_V3_NR_FIELDS] = {
 	TIME_FIELDS, COMMON_FIELDS, FIELD(nocow, 8),
 };
 
-static const struct field fields_v1[] = {
+static const struct inode_field fields_v1[] = {
 	TIME_FIELDS, FIELD(size, 64), FIELD(sectors, 64), COMMON_FIELDS,
 };
 
@@ -65,7 +60,7 @@ struct packed_fields {
 	const u8		*end;
 	unsigned int		nr;
 	bool			old_code;
-	const struct field	*order;
+	const struct inode_field	*order;
 	unsigned int		order_nr;
 };
 
@@ -124,7 +119,7 @@ static const char *next_old_value(struct packed_fields *p, u64 *v)
 }
 
 /* host order: the members are CPU integers of 1, 2, 4 or 8 bytes */
-static void member_store(struct inode_fields *out, const struct field *f, u64 v)
+static void member_store(struct inode_fields *out, const struct inode_field *f, u64 v)
 {
 	void *member = (u8 *)out + f->at;
 
@@ -152,7 +147,7 @@ static const char *unpack_fields(struct packed_fields *p, struct inode_fields *o
 	u64 v;
 
 	for (i = 0; i < min(p->nr, p->order_nr); i++) {
-		const struct field *f = &p->order[i];
+		const struct inode_field *f = &p->order[i];
 
 		err = p->old_code ? next_old_value(p, &v) : next_value(p, f->bits, &v);
 		if (err)
@@ -173,7 +168,7 @@ static void unpack_flags(u64 word, struct inode_fields *out, struct packed_field
 }
 
 static void packed_region(const struct bkey *k, unsigned int head_bytes,
-			  const struct field *order, unsigned int order_nr,
+			  const struct inode_field *order, unsigned int order_nr,
 			  struct packed_fields *p)
 {
 	p->next = (const u8 *)k->v + head_bytes;
@@ -221,8 +216,8 @@ static void unpack_head_v3(const struct bkey *k, struct inode_fields *out,
 	out->version = le64_to_cpu(v->bi_version);
 	out->mode = BITS_GET(flags, INODE_V3_MODE);
 	unpack_flags(flags, out, p);
-	packed_region(k, offsetof(struct bch_inode_v3, fields), fields_v3,
-		      ARRAY_SIZE(fields_v3), p);
+	packed_region(k, offsetof(struct bch_inode_v3, fields), bce_inode_fields_v3,
+		      ARRAY_SIZE(bce_inode_fields_v3), p);
 }
 
 static unsigned int head_bytes(unsigned int type)

@@ -48,6 +48,14 @@ struct inode_fields {
 
 /* NULL, or text for error inode_unpack_error; types inode, inode_v2, inode_v3 */
 const char *bce_inode_unpack(const struct bkey *k, struct inode_fields *out);
+
+/* room for the value of a packed inode */
+#define INODE_VAL_U64S_MAX	38
+struct inode_val {
+	u64	v[INODE_VAL_U64S_MAX];
+};
+/* as inode_v3 at @f's own position; @k->v is in @val */
+void bce_inode_pack(const struct inode_fields *f, struct bkey *k, struct inode_val *val);
 bool bce_key_type_is_inode(unsigned int type);
 /* link count as users see it */
 u32 bce_inode_nlink(const struct inode_fields *f);

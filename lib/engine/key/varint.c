@@ -13,6 +13,7 @@
 #include "engine/key/varint.h"
 
 #include <linux/bitops.h>
+#include <linux/math.h>
 
 #include "kc/kc.h"
 
@@ -38,6 +39,23 @@ unsigned int bce_varint_decode(const u8 *p, const u8 *end, u64 *v)
 			word |= (u64)p[i] << (8 * i);
 	}
 	*v = word >> bytes;
+	return bytes;
+}
+
+unsigned int bce_varint_encode(u8 *out, u64 v)
+{
+	unsigned int bytes = DIV_ROUND_UP(fls64(v | 1), 7), i;
+	u64 word;
+
+	if (bytes > 8) {
+		*out = 0xff;
+		put_unaligned_le64(v, out + 1);
+		return VARINT_BYTES_MAX;
+	}
+	/* v has at most 7 * bytes bits, so nothing is shifted out */
+	word = v << bytes | ((1U << (bytes - 1)) - 1);
+	for (i = 0; i < bytes; i++)
+		out[i] = word >> (8 * i);
 	return bytes;
 }
 

@@ -12,6 +12,11 @@
 /* Return: bytes taken, 1..9; 0 when the integer does not end before @end. */
 unsigned int bce_varint_decode(const u8 *p, const u8 *end, u64 *v);
 
+#define VARINT_BYTES_MAX	9
+
+/* Return: bytes written, 1..VARINT_BYTES_MAX. */
+unsigned int bce_varint_encode(u8 *out, u64 v);
+
 /* a number of the oldest inodes' code: up to 97 bits */
 struct old_varint {
 	u64	lo;

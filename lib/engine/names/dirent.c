@@ -44,20 +44,19 @@ static bool dirent_is_visible(const struct dirent_info *d, const struct bce_inod
 static int dirent_target(const struct names_source *src, const struct bce_inode *dir, u8 d_type,
 			 u64 inum, u32 child_subvol, struct bce_file_id *out)
 {
-	const struct subvolume_info *child;
+	struct subvolume_info child;
 
 	if (d_type != BCH_DT_SUBVOL) {
 		*out = (struct bce_file_id) { .subvol = dir->id.subvol, .inum = inum };
 		return 0;
 	}
-	child = bce_subvolume_find(src->snapshots, child_subvol);
-	if (!child) {
+	if (!bce_subvolume_find(src->snapshots, child_subvol, &child)) {
 		bce_log_error(src->log, BCE_ERR_dirent_to_missing_subvol,
 			      "directory %llu in subvolume %u: entry for subvolume %u, which is missing",
 			      dir->id.inum, dir->id.subvol, child_subvol);
 		return -ENOENT;
 	}
-	*out = (struct bce_file_id) { .subvol = child->id, .inum = child->inode };
+	*out = (struct bce_file_id) { .subvol = child.id, .inum = child.inode };
 	return 0;
 }
 

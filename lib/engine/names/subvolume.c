@@ -34,29 +34,29 @@ int bce_subvolume_lookup(struct btrees *b, u32 id, struct subvolume_info *out)
 
 int names_view(const struct names_source *src, u32 subvol, struct snapshot_view *view)
 {
-	const struct subvolume_info *info = bce_subvolume_find(src->snapshots, subvol);
+	struct subvolume_info info;
 
-	if (!info)
+	if (!bce_subvolume_find(src->snapshots, subvol, &info))
 		return -ENOENT;
-	*view = bce_snapshot_view(src->snapshots, info->snapshot);
+	*view = bce_snapshot_view(src->snapshots, info.snapshot);
 	return 0;
 }
 
 int names_subvolume_read(const struct names_source *src, u32 id, struct bce_subvolume *out)
 {
-	const struct subvolume_info *info = bce_subvolume_find(src->snapshots, id);
+	struct subvolume_info info;
 
-	if (!info)
+	if (!bce_subvolume_find(src->snapshots, id, &info))
 		return -ENOENT;
 	*out = (struct bce_subvolume) {
 		.id = id,
-		.snapshot = info->snapshot,
-		.read_only = info->ro,
-		.is_snapshot = info->snap,
-		.root_inum = info->inode,
-		.creation_parent = info->creation_parent,
-		.path_parent = info->fs_path_parent,
-		.otime = names_time(src->info, info->otime),
+		.snapshot = info.snapshot,
+		.read_only = info.ro,
+		.is_snapshot = info.snap,
+		.root_inum = info.inode,
+		.creation_parent = info.creation_parent,
+		.path_parent = info.fs_path_parent,
+		.otime = names_time(src->info, info.otime),
 	};
 	return 0;
 }

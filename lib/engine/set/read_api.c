@@ -28,15 +28,14 @@ static struct bce_read *from_data_read(struct data_read *data)
 
 static int file_view(struct bce_set *set, u32 subvol, struct snapshot_view *view)
 {
-	const struct subvolume_info *info;
+	struct subvolume_info info;
 	int ret = bce_set_readable(set);
 
 	if (ret)
 		return ret;
-	info = bce_subvolume_find(set->snapshots, subvol);
-	if (!info)
+	if (!bce_subvolume_find(set->snapshots, subvol, &info))
 		return -ENOENT;
-	*view = bce_snapshot_view(set->snapshots, info->snapshot);
+	*view = bce_snapshot_view(set->snapshots, info.snapshot);
 	return 0;
 }
 

@@ -140,16 +140,67 @@ static void subvolumes(void **state)
 		mini_subvolume(&m, id, U32_MAX - id, 4096 + id);
 	assert_int_equal(mini_start(&m, NULL), 0);
 	for (u32 id = 0; id < 45; id++) {
-		const struct subvolume_info *found = bce_subvolume_find(m.snapshots, id);
+		struct subvolume_info found;
 		bool there = id % 3 == 1 && id < 40;
 
-		assert_int_equal(found != NULL, there);
+		assert_int_equal(bce_subvolume_find(m.snapshots, id, &found), there);
 		assert_int_equal(bce_subvolume_lookup(m.btrees, id, &info), there ? 0 : -ENOENT);
 		if (!there)
 			continue;
-		assert_int_equal(found->snapshot, U32_MAX - id);
+		assert_int_equal(found.snapshot, U32_MAX - id);
 		assert_int_equal(info.inode, 4096 + id);
 	}
+	mini_exit(&m);
+}
+
+static void edits(void **state)
+{
+	struct snapshot_info node = { .parent = 90, .tree = 1, .skip = { 90, 90, 100 } };
+	struct subvolume_info sub = { .id = 2, .snapshot = 70, .inode = 4096 }, found;
+	struct snapshot_data *d;
+	struct mini_set m;
+
+	mini_init(&m);
+	mini_snapshot(&m, 100, 0, NULL);
+	mini_snapshot(&m, 90, 100, (u32[3]) { 100, 100, 100 });
+	mini_subvolume(&m, 1, 90, 4096);
+	mini_subvolume(&m, 3, 100, 4096);
+	assert_int_equal(mini_start(&m, NULL), 0);
+	assert_false(bce_snapshot_has_children(m.snapshots, 90));
+
+	bce_snapshot_table_lock(m.snapshots);
+	d = bce_snapshot_edit(m.snapshots);
+	for (u32 id = 80; id >= 70; id -= 10)
+		assert_int_equal(bce_snapshot_edit_node(d, id, &node), 0);
+	assert_int_equal(bce_snapshot_edit_subvol(d, &sub), 0);
+	/* nothing shows before it is published */
+	assert_false(bce_snapshot_exists(m.snapshots, 70));
+	bce_snapshot_edit_publish(m.snapshots, d);
+	assert_true(bce_snapshot_is_ancestor(m.snapshots, 70, 100));
+	assert_false(bce_snapshot_is_ancestor(m.snapshots, 70, 80));
+	assert_true(bce_snapshot_has_children(m.snapshots, 90));
+	assert_true(bce_subvolume_find(m.snapshots, 2, &found));
+	assert_int_equal(found.snapshot, 70);
+	assert_int_equal(bce_snapshot_next_descendant(m.snapshots, 100, 100), 90);
+	assert_int_equal(bce_snapshot_next_descendant(m.snapshots, 100, 90), 80);
+	assert_int_equal(bce_snapshot_next_descendant(m.snapshots, 100, 80), 70);
+	assert_int_equal(bce_snapshot_next_descendant(m.snapshots, 100, 70), 0);
+	assert_int_equal(bce_snapshot_next_descendant(m.snapshots, 80, 80), 0);
+
+	d = bce_snapshot_edit(m.snapshots);
+	bce_snapshot_edit_node_remove(d, 80);
+	bce_snapshot_edit_subvol_remove(d, 1);
+	sub.snapshot = 90;
+	assert_int_equal(bce_snapshot_edit_subvol(d, &sub), 0);
+	bce_snapshot_edit_publish(m.snapshots, d);
+	assert_false(bce_snapshot_exists(m.snapshots, 80));
+	assert_true(bce_snapshot_is_ancestor(m.snapshots, 70, 90));
+	assert_false(bce_subvolume_find(m.snapshots, 1, &found));
+	assert_true(bce_subvolume_find(m.snapshots, 2, &found));
+	assert_int_equal(found.snapshot, 90);
+	assert_true(bce_subvolume_find(m.snapshots, 3, &found));
+	bce_snapshot_edit_drop(bce_snapshot_edit(m.snapshots));
+	bce_snapshot_table_unlock(m.snapshots);
 	mini_exit(&m);
 }
 
@@ -160,6 +211,7 @@ int main(void)
 		cmocka_unit_test(absurd_skips),
 		cmocka_unit_test(damaged_parents),
 		cmocka_unit_test(subvolumes),
+		cmocka_unit_test(edits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
