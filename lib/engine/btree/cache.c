@@ -53,7 +53,6 @@
 #define BUCKET_BITS_MAX		18U
 #define NODES_PER_SHRINK_BATCH	16
 #define HEAT_OF_LEVEL(level)	(1 + (level))
-#define NO_BTREE		0xff	/* btree_id of a node without identity */
 
 struct cache_bucket {
 	spinlock_t		lock;	/* protects the chain */
@@ -145,12 +144,26 @@ void bce_node_lock_read(struct btree_node *n)
 		bce_six_lock_hooked(&n->lock, BCE_SIX_READ, &waiter, always_sleep, NULL);
 }
 
-static void node_lock_write(struct btree_node *n)
+void bce_node_lock_intent(struct btree_node *n)
 {
 	struct bce_six_waiter waiter;
 
-	bce_six_lock_hooked(&n->lock, BCE_SIX_INTENT, &waiter, always_sleep, NULL);
-	bce_six_lock_hooked(&n->lock, BCE_SIX_WRITE, &waiter, always_sleep, NULL);
+	if (!bce_six_trylock(&n->lock, BCE_SIX_INTENT))
+		bce_six_lock_hooked(&n->lock, BCE_SIX_INTENT, &waiter, always_sleep, NULL);
+}
+
+void bce_node_upgrade_write(struct btree_node *n)
+{
+	struct bce_six_waiter waiter;
+
+	if (!bce_six_trylock(&n->lock, BCE_SIX_WRITE))
+		bce_six_lock_hooked(&n->lock, BCE_SIX_WRITE, &waiter, always_sleep, NULL);
+}
+
+void bce_node_lock_write(struct btree_node *n)
+{
+	bce_node_lock_intent(n);
+	bce_node_upgrade_write(n);
 }
 
 static bool node_trylock_write(struct btree_node *n)
@@ -161,12 +174,6 @@ static bool node_trylock_write(struct btree_node *n)
 		return true;
 	bce_six_unlock(&n->lock, BCE_SIX_INTENT);
 	return false;
-}
-
-static void node_unlock_write(struct btree_node *n)
-{
-	bce_six_unlock(&n->lock, BCE_SIX_WRITE);
-	bce_six_unlock(&n->lock, BCE_SIX_INTENT);
 }
 
 /* write to read without a gap */
@@ -180,11 +187,32 @@ static void node_downgrade(struct btree_node *n)
 
 static size_t node_bytes(const struct btree_node *n)
 {
-	return sizeof(*n) + bce_keyset_bytes(&n->set);
+	return sizeof(*n) + bce_keyset_bytes(&n->set) + bce_open_bytes(&n->open);
 }
 
-/* A write-locked node for @level without identity, or NULL. */
-static struct btree_node *node_take(struct node_cache *c, unsigned int level)
+void bce_node_cache_recount(struct node_cache *c, struct btree_node *n)
+{
+	size_t bytes = node_bytes(n);
+
+	if (bytes == n->counted_bytes)
+		return;
+	atomic64_add((s64)bytes - (s64)n->counted_bytes, &c->bytes);
+	n->counted_bytes = bytes;
+}
+
+static void node_uncount(struct node_cache *c, struct btree_node *n)
+{
+	atomic64_sub(n->counted_bytes, &c->bytes);
+	n->counted_bytes = 0;
+}
+
+static void node_free_keys(struct btree_node *n)
+{
+	bce_keyset_exit(&n->set);
+	bce_open_exit(&n->open);
+}
+
+struct btree_node *bce_node_cache_new(struct node_cache *c, unsigned int level)
 {
 	struct btree_node *n;
 
@@ -195,7 +223,7 @@ static struct btree_node *node_take(struct node_cache *c, unsigned int level)
 	spin_unlock(&c->list_lock);
 	if (n) {
 		/* whoever holds it is about to see that it is not what was looked for */
-		node_lock_write(n);
+		bce_node_lock_write(n);
 		return n;
 	}
 
@@ -205,9 +233,12 @@ static struct btree_node *node_take(struct node_cache *c, unsigned int level)
 	bce_six_lock_init_class(&n->lock, node_lock_name[level], &node_lock_class[level]);
 	INIT_HLIST_NODE(&n->hash_link);
 	INIT_LIST_HEAD(&n->list);
+	INIT_LIST_HEAD(&n->maintain_link);
+	INIT_LIST_HEAD(&n->pin.list);
+	INIT_LIST_HEAD(&n->writing_pin.list);
 	n->id.btree_id = NO_BTREE;
 	n->id.level = level;
-	node_lock_write(n);
+	bce_node_lock_write(n);
 	return n;
 }
 
@@ -223,6 +254,12 @@ static void node_forget(struct btree_node *n)
 {
 	n->id = (struct node_id) { .btree_id = NO_BTREE, .level = n->id.level };
 	n->error = 0;
+	n->pinned = false;
+	n->bad_children = false;
+	n->written_sectors = 0;
+	n->node_seq = 0;
+	n->journal_seq = 0;
+	n->flags = 0;
 }
 
 /* ---- eviction ---- */
@@ -242,8 +279,12 @@ static struct btree_node *clock_turn(struct node_cache *c, size_t *budget)
 			WRITE_ONCE(n->heat, READ_ONCE(n->heat) - 1);
 			continue;
 		}
-		if (!node_trylock_write(n))
+		if (READ_ONCE(n->dirty) || !node_trylock_write(n))
 			continue;
+		if (n->dirty) {
+			node_unlock_write(n);
+			continue;
+		}
 		list_del_init(&n->list);
 		WRITE_ONCE(c->nr_nodes, c->nr_nodes - 1);
 		spin_unlock(&c->list_lock);
@@ -255,14 +296,14 @@ static struct btree_node *clock_turn(struct node_cache *c, size_t *budget)
 
 static size_t node_evict(struct node_cache *c, struct btree_node *n)
 {
-	size_t bytes = node_bytes(n);
+	size_t bytes = n->counted_bytes;
 
 	hash_remove(c, n);
-	bce_keyset_exit(&n->set);
+	node_uncount(c, n);
+	node_free_keys(n);
 	node_forget(n);
 	node_make_idle(c, n);
 	node_unlock_write(n);
-	atomic64_sub(bytes, &c->bytes);
 	atomic64_inc(&c->evictions);
 	return bytes;
 }
@@ -335,25 +376,37 @@ static int shrinker_start(struct node_cache *c)
 
 /* ---- getting ---- */
 
+static void clock_add(struct node_cache *c, struct btree_node *n)
+{
+	spin_lock(&c->list_lock);
+	list_add_tail(&n->list, &c->clock);
+	WRITE_ONCE(c->nr_nodes, c->nr_nodes + 1);
+	spin_unlock(&c->list_lock);
+}
+
+static void clock_remove(struct node_cache *c, struct btree_node *n)
+{
+	spin_lock(&c->list_lock);
+	list_del_init(&n->list);
+	WRITE_ONCE(c->nr_nodes, c->nr_nodes - 1);
+	spin_unlock(&c->list_lock);
+}
+
 static void node_publish(struct node_cache *c, struct btree_node *n, bool pinned)
 {
 	n->pinned = pinned;
 	n->error = 0;
 	WRITE_ONCE(n->heat, HEAT_OF_LEVEL(n->id.level));
-	atomic64_add(node_bytes(n), &c->bytes);
-	if (!pinned) {
-		spin_lock(&c->list_lock);
-		list_add_tail(&n->list, &c->clock);
-		WRITE_ONCE(c->nr_nodes, c->nr_nodes + 1);
-		spin_unlock(&c->list_lock);
-	}
+	bce_node_cache_recount(c, n);
+	if (!pinned)
+		clock_add(c, n);
 }
 
 /* Unhashed, but with its identity and error for those who wait. */
 static void node_fail(struct node_cache *c, struct btree_node *n, int error)
 {
 	hash_remove(c, n);
-	bce_keyset_exit(&n->set);
+	node_free_keys(n);
 	n->error = error;
 	node_unlock_write(n);
 	node_make_idle(c, n);
@@ -396,7 +449,7 @@ static struct btree_node *node_join(struct btree_node *n, const struct node_id *
 static struct btree_node *node_add(struct node_cache *c, const struct node_id *id, bool pinned,
 				   node_fill_fn fill, void *ctx)
 {
-	struct btree_node *n = node_take(c, id->level);
+	struct btree_node *n = bce_node_cache_new(c, id->level);
 
 	if (!n)
 		return ERR_PTR(-ENOMEM);
@@ -422,6 +475,42 @@ struct btree_node *bce_node_cache_get(struct node_cache *c, const struct node_id
 	} while (!n);
 	memalloc_nofs_restore(nofs);
 	return n;
+}
+
+/* ---- nodes made in memory, and nodes that go ---- */
+
+int bce_node_cache_publish(struct node_cache *c, struct btree_node *n, bool pinned)
+{
+	if (!hash_insert(c, n))
+		return -EEXIST;
+	node_publish(c, n, pinned);
+	return 0;
+}
+
+void bce_node_cache_set_pinned(struct node_cache *c, struct btree_node *n, bool pinned)
+{
+	if (n->pinned == pinned)
+		return;
+	n->pinned = pinned;
+	if (pinned)
+		clock_remove(c, n);
+	else
+		clock_add(c, n);
+}
+
+void bce_node_cache_retire(struct node_cache *c, struct btree_node *n)
+{
+	if (!hlist_unhashed(&n->hash_link)) {
+		hash_remove(c, n);
+		if (!n->pinned)
+			clock_remove(c, n);
+	}
+	node_uncount(c, n);
+	node_free_keys(n);
+	node_forget(n);
+	WRITE_ONCE(n->dirty, false);
+	node_make_idle(c, n);
+	node_unlock_write(n);
 }
 
 /* ---- the cache ---- */
@@ -463,7 +552,7 @@ int bce_node_cache_init(struct node_cache *c, size_t limit_bytes, size_t node_by
 
 static void node_free(struct btree_node *n)
 {
-	bce_keyset_exit(&n->set);
+	node_free_keys(n);
 	bce_six_lock_exit(&n->lock);
 	kfree(n);
 }

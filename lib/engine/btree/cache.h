@@ -55,6 +55,25 @@ struct btree_node *bce_node_cache_get(struct node_cache *c, const struct node_id
 				      bool pinned, node_fill_fn fill, void *ctx);
 bool bce_node_cache_has(struct node_cache *c, const struct node_id *id);
 
+/* ---- nodes made in memory, and nodes that go ---- */
+
+/* a write-locked node for @level without identity and keys; NULL. May sleep */
+struct btree_node *bce_node_cache_new(struct node_cache *c, unsigned int level);
+/*
+ * From now on @n is found: its identity is set, it has its keys. @n stays write-locked.
+ * Return: 0; -EEXIST another one has the identity.
+ */
+int bce_node_cache_publish(struct node_cache *c, struct btree_node *n, bool pinned);
+/*
+ * @n, write-locked, is no node any more, published or not: no identity, no keys, pins or dirt.
+ * Unlocks it; whoever waited for it sees that it is not what he looked for.
+ */
+void bce_node_cache_retire(struct node_cache *c, struct btree_node *n);
+/* a root may have to stay, or may go again; @n write-locked, published */
+void bce_node_cache_set_pinned(struct node_cache *c, struct btree_node *n, bool pinned);
+/* the memory of @n has changed; @n write-locked */
+void bce_node_cache_recount(struct node_cache *c, struct btree_node *n);
+
 /* evict what nobody holds until at most @bytes remain; returns bytes freed. May sleep. */
 size_t bce_node_cache_shrink(struct node_cache *c, size_t bytes);
 

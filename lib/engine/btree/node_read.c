@@ -232,6 +232,7 @@ int bce_node_make(struct btrees *b, struct btree_node *n, const struct keyset_in
 		runs[nr++] = *run;
 	n->min = POS_MIN;
 	n->disk_format = key_format_position_only;
+	bce_open_init(&n->open, OPEN_NEVER_WRITTEN);
 	return node_merge(b, n, runs, nr, true);
 }
 
@@ -366,6 +367,10 @@ int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr
 	if (!ret) {
 		n->min = r.image.min;
 		n->disk_format = r.image.format;
+		n->written_sectors = r.expect.sectors_written;
+		n->node_seq = BITS_GET(le64_to_cpu(((struct btree_node_disk *)buf->data)->flags),
+				       BTREE_NODE_SEQ);
+		bce_open_init(&n->open, 0);
 		ret = node_merge(b, n, r.image.runs, r.image.nr_runs, r.image.nr_unpacked);
 	}
 	bce_node_buffer_put(&b->buffers, buf);
