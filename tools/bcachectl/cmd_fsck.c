@@ -10,8 +10,8 @@
 /* before the kernel headers, whose "current" is a macro */
 #include "json_out.h"
 
-#include "engine/check/check.h"
-#include "engine/set/set_internal.h"
+#include <bcachefs/check.h>
+
 #include "offline.h"
 
 enum fsck_exit { FSCK_CLEAN = 0, FSCK_FINDINGS = 4, FSCK_FAILED = 8, FSCK_USAGE = 16 };
@@ -71,41 +71,50 @@ static void show_progress(void *ctx, const char *pass, u64 done, u64 total)
 		progress_line(p, pass, done, total);
 }
 
-static void report(const struct check *c, u64 findings, bool json)
+/* findings by name, fewest words: { "accounting_mismatch": 3 } */
+static json_object *json_by_id(const struct bce_check_result *r)
+{
+	json_object *o = json_object_new_object();
+
+	for (unsigned int i = 0; i < BCE_CHECK_IDS; i++)
+		if (r->by_id[i])
+			json_add_uint(o, bce_check_id_name(i), r->by_id[i]);
+	return o;
+}
+
+static void report(const struct bce_check_result *r, u64 findings, bool json)
 {
 	json_object *o;
 
 	if (!json) {
 		printf("%ju nodes, %ju keys, %ju unreadable nodes, %ju findings\n",
-		       (uintmax_t)c->nodes, (uintmax_t)c->keys, (uintmax_t)c->unreadable_nodes,
+		       (uintmax_t)r->nodes, (uintmax_t)r->keys, (uintmax_t)r->unreadable_nodes,
 		       (uintmax_t)findings);
 		return;
 	}
 	o = json_object_new_object();
-	json_add_uint(o, "nodes", c->nodes);
-	json_add_uint(o, "keys", c->keys);
-	json_add_uint(o, "unreadable_nodes", c->unreadable_nodes);
+	json_add_uint(o, "nodes", r->nodes);
+	json_add_uint(o, "keys", r->keys);
+	json_add_uint(o, "unreadable_nodes", r->unreadable_nodes);
 	json_add_uint(o, "findings", findings);
+	json_add_uint(o, "inode_accounting_differs", r->inum_mismatches);
+	json_object_object_add(o, "by_id", json_by_id(r));
 	json_print(o);
 }
 
 static int check_set(struct offline_set *o, enum progress_form form, bool json)
 {
 	struct progress progress = { .form = form };
-	struct check c = {
-		.btrees = o->set->btrees,
-		.snapshots = o->set->snapshots,
-		.log = o->set->log,
+	struct bce_check_opts opts = {
 		.progress = show_progress,
 		.progress_ctx = &progress,
 	};
+	struct bce_check_result r;
 	u64 findings;
 	int ret;
 
 	clock_gettime(CLOCK_MONOTONIC, &progress.start);
-	ret = bce_check_nodes(&c);
-	if (!ret)
-		ret = bce_check_names(&c);
+	ret = bce_set_check(o->set, &opts, &r);
 	if (form == PROGRESS_LINE)
 		fputs("\r\033[K", stderr);
 	if (ret) {
@@ -113,8 +122,8 @@ static int check_set(struct offline_set *o, enum progress_form form, bool json)
 		return FSCK_FAILED;
 	}
 	findings = offline_findings(o);
-	report(&c, findings, json);
-	return findings || c.unreadable_nodes ? FSCK_FINDINGS : FSCK_CLEAN;
+	report(&r, findings, json);
+	return findings || r.unreadable_nodes ? FSCK_FINDINGS : FSCK_CLEAN;
 }
 
 static int run(int argc, char **argv)
@@ -172,9 +181,10 @@ const struct command cmd_fsck = {
 	.args		= "-n [OPTION...] DEVICE...",
 	.summary	= "check an unmounted set without changing it",
 	.help		=
-		"Reads every node, validates every key, and checks names, inodes, extents and\n"
-		"attributes against each other. Exit codes as fsck(8): 0 nothing found, 4 findings,\n"
-		"8 the check could not be made, 16 wrong usage.\n\n"
+		"Reads every node and validates every key; adds up what refers to each bucket and\n"
+		"compares it with all that is kept about buckets (backpointers, free space, counters);\n"
+		"checks names, inodes, extents and attributes against each other. Exit codes as\n"
+		"fsck(8): 0 nothing found, 4 findings, 8 the check could not be made, 16 wrong usage.\n\n"
 		"  -n                   change nothing; needed, as this version does not repair\n"
 		"      --degraded       although a member is missing, if all data has a copy\n"
 		"      --very-degraded  although data is missing\n"

@@ -6,17 +6,30 @@
 
 #include "engine/util/log.h"
 
+struct bch_sb;
 struct btrees;
+struct journal_replay;
+struct member_info;
 struct snapshot_table;
 
 /*
  * Finding damage without changing anything. Every finding goes to the log with
- * its error id and position; the passes go on after it.
+ * its error id and position; the passes go on after it. Passes need the btrees and the log; what
+ * else they need is told at each, and what is left out is not checked.
  */
 struct check {
 	struct btrees			*btrees;
 	const struct snapshot_table	*snapshots;
 	struct bce_log			*log;
+
+	/* allocations */
+	const struct member_info	*member;	/* [64]: geometry, from the best superblock */
+	const struct bch_sb		*sb;		/* the best one: replicas table, targets */
+	/* [64]: each member's own superblock. NULL: its superblock and journal buckets are believed */
+	const struct bch_sb *const	*dev_sb;
+	const struct journal_replay	*replay;	/* key version, journal's members, clean or not */
+	u32				node_sectors;
+	u32				block_sectors;
 
 	/* called now and then: @done of @total keys, @total 0 when it is not known */
 	void				(*progress)(void *ctx, const char *pass, u64 done, u64 total);
@@ -26,6 +39,7 @@ struct check {
 	u64				nodes;
 	u64				unreadable_nodes;
 	u64				keys;
+	u64				inum_mismatches;	/* see bce_check_allocations() */
 };
 
 /**
@@ -35,6 +49,23 @@ struct check {
  * Context: may sleep. Return: 0 or -ENOMEM; findings are counted in the log.
  */
 int bce_check_nodes(struct check *c);
+
+/**
+ * bce_check_allocations() - everything that follows from the other keys
+ *
+ * Buckets, backpointers, freespace, need_discard, bucket_gens, lru, accounting, replicas, btree
+ * bitmaps, stripes' and indirect extents' counts, key versions: recomputed from all keys and compared.
+ * Accounting of single inodes (inum) is no finding: the in-tree driver does not check it. What
+ * differs there is counted in @inum_mismatches and told as a warning.
+ * Needs @member, @node_sectors. Where a node cannot be read, nothing that depends on all
+ * references is compared.
+ *
+ * Source: docs/format/75-allocation.md, section 7; 80-accounting.md, section 5.
+ * Context: may sleep; no locks of nodes. Takes 48 bytes per bucket, 40 per pointer that is not
+ * cached, 32 per inode with extents, 24 per indirect extent.
+ * Return: 0 or -ENOMEM; findings are counted in the log.
+ */
+int bce_check_allocations(struct check *c);
 
 /**
  * bce_check_names() - names against files, files against names

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The check passes over a set: what each needs, from where the set has it. Findings are counted by
+ * the set's log; a check's own are the difference.
+ */
+#include <bcachefs/check.h>
+
+#include <linux/build_bug.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "engine/check/check.h"
+#include "engine/format/errors.h"
+#include "engine/format/ids.h"
+#include "engine/set/set_internal.h"
+
+/* what is too large for a stack */
+struct check_room {
+	struct member_info	member[BCH_MEMBERS_MAX];
+	const struct bch_sb	*dev_sb[BCH_MEMBERS_MAX];
+};
+
+static void fill_room(struct bce_set *set, struct check_room *room)
+{
+	u64 present = bce_members_present(set->members);
+
+	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++) {
+		if (i < set->info.nr_devices)
+			bce_sb_member(set->best.sb, i, &room->member[i]);
+		if (present >> i & 1)
+			room->dev_sb[i] = set->dev_sb[i].sb;
+	}
+}
+
+static void count_findings(const struct bce_set *set, struct bce_check_result *out, bool before)
+{
+	BUILD_BUG_ON(BCE_ERR_NR > BCE_CHECK_IDS);
+	out->findings = bce_log_errors_total(set->log) - (before ? 0 : out->findings);
+	for (unsigned int i = 0; i < BCE_ERR_NR; i++)
+		out->by_id[i] = bce_log_error_count(set->log, i) - (before ? 0 : out->by_id[i]);
+}
+
+static int run_passes(struct check *c, unsigned int passes)
+{
+	int ret = 0;
+
+	if (passes & BCE_CHECK_NODES)
+		ret = bce_check_nodes(c);
+	if (!ret && passes & BCE_CHECK_ALLOCATIONS)
+		ret = bce_check_allocations(c);
+	if (!ret && passes & BCE_CHECK_NAMES)
+		ret = bce_check_names(c);
+	return ret;
+}
+
+int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
+		  struct bce_check_result *out)
+{
+	struct check_room *room;
+	struct check c = { };
+	int ret = bce_set_readable(set);
+
+	if (ret)
+		return ret;
+	room = kvzalloc(sizeof(*room), GFP_KERNEL);
+	if (!room)
+		return -ENOMEM;
+	memset(out, 0, sizeof(*out));
+	fill_room(set, room);
+	c = (struct check) {
+		.btrees		= set->btrees,
+		.snapshots	= set->snapshots,
+		.log		= set->log,
+		.member		= room->member,
+		.sb		= set->best.sb,
+		.dev_sb		= room->dev_sb,
+		.replay		= &set->replay,
+		.node_sectors	= set->info.btree_node_sectors,
+		.block_sectors	= set->info.block_sectors,
+		.progress	= opts->progress,
+		.progress_ctx	= opts->progress_ctx,
+	};
+	count_findings(set, out, true);
+	ret = run_passes(&c, opts->passes ?: BCE_CHECK_ALL);
+	count_findings(set, out, false);
+	out->nodes = c.nodes;
+	out->unreadable_nodes = c.unreadable_nodes;
+	out->keys = c.keys;
+	out->inum_mismatches = c.inum_mismatches;
+	kvfree(room);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(bce_set_check);
+
+const char *bce_check_id_name(unsigned int id)
+{
+	return bce_error_name(id);
+}
+EXPORT_SYMBOL_GPL(bce_check_id_name);
