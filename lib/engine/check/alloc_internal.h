@@ -87,7 +87,7 @@ struct check_backpointer {
 	u64	pos_inode;
 };
 
-#define BACKPOINTERS_PER_RUN	(1U << 15)
+#define BACKPOINTERS_PER_RUN	(1U << 12)
 
 struct backpointer_run {
 	struct check_backpointer	*e;

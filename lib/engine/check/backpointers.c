@@ -3,7 +3,7 @@
  * Backpointers: all that have to be there against all that are.
  *
  * What has to be there comes in the order of the keys that point; the btree has them in the order
- * of what is pointed to. So the former are collected in runs of 32768, each sorted when it is full,
+ * of what is pointed to. So the former are collected in runs of 4096, each sorted when it is full,
  * and at the end the runs are merged (by a heap of their heads) beside a walk over the btree:
  *
  *   runs   . . .  > > >  lowest expected   }  position equal, value equal: fine
@@ -134,10 +134,8 @@ static void merge_advance(struct merge *m)
 {
 	m->last = *merge_peek(m);
 	drop_lowest(m);
-	while (m->nr && !entry_cmp(merge_peek(m), &m->last)) {
+	if (m->nr && !entry_cmp(merge_peek(m), &m->last))
 		told_twice(m, merge_peek(m));
-		drop_lowest(m);
-	}
 }
 
 /* ---- both sides ---- */
@@ -208,25 +206,25 @@ static int compare_key(struct alloc_check *a, unsigned int btree_id, unsigned in
 	const struct check_backpointer *e;
 	struct merge *m = a->merge;
 	struct backpointer_info v;
-	int cmp = 1;
+	bool met = false, agreed = false;
 
 	if (k->type != KEY_TYPE_backpointer || !bucket_known(a, k))
 		return 0;
 	bce_backpointer_decode(k, &v);
 	while ((e = merge_peek(m)) &&
-	       (cmp = place_cmp(e->dev, e->offset, k->p.inode, k->p.offset)) < 0) {
+	       place_cmp(e->dev, e->offset, k->p.inode, k->p.offset) < 0) {
 		missing_backpointer(a, e, "is missing");
 		merge_advance(m);
 	}
-	if (!e || cmp) {
-		no_pointer(a, k, &v);
-		return 0;
+	while ((e = merge_peek(m)) && e->dev == k->p.inode && e->offset == k->p.offset) {
+		met = true;
+		agreed |= value_agrees(a, e, &v);
+		merge_advance(m);
 	}
-	if (!value_agrees(a, e, &v)) {
+	if (!agreed)
 		no_pointer(a, k, &v);
-		missing_backpointer(a, e, "says otherwise");
-	}
-	merge_advance(m);
+	if (met && !agreed)
+		missing_backpointer(a, &m->last, "says otherwise");
 	return 0;
 }
 
