@@ -20,6 +20,7 @@
 #include "engine/format/version.h"
 #include "engine/sb/sb_internal.h"
 #include "engine/sb/text_internal.h"
+#include "engine/sb/write.h"
 
 #define x(name, nr)	[nr] = #name,
 static const char *const error_actions[] = { BCH_ERROR_ACTION_LIST(x) NULL };
@@ -140,8 +141,7 @@ u64 bce_sb_option_get(const struct bch_sb *sb, const struct sb_option_desc *desc
 	}
 }
 
-/* what is wrong with the value, NULL if nothing */
-static const char *option_value_check(const struct sb_option_desc *desc, u64 v)
+const char *bce_sb_option_check(const struct sb_option_desc *desc, u64 v)
 {
 	if (v < desc->min)
 		return "too small";
@@ -158,6 +158,56 @@ static const char *option_value_check(const struct sb_option_desc *desc, u64 v)
 	return NULL;
 }
 
+/* what is stored for a value in user units */
+static u64 option_to_stored(const struct sb_option_desc *desc, u64 v)
+{
+	switch (desc->unit) {
+	case SB_OPTION_SECTORS:
+		return v / SECTOR_BYTES;
+	case SB_OPTION_LOG2_SECTORS:
+		return v < SECTOR_BYTES ? 0 : ilog2(v / SECTOR_BYTES);
+	default:
+		return v;
+	}
+}
+
+static void flag_bits_set(struct bch_sb *sb, unsigned int word, unsigned int lo, unsigned int hi,
+			  u64 v)
+{
+	sb->flags[word] = cpu_to_le64(bits_set(le64_to_cpu(sb->flags[word]), lo, hi, v));
+}
+
+/* features that data written under this option will use */
+static u64 option_features(const struct sb_option_desc *desc, u64 v)
+{
+	static const u8 compression[BCH_COMPRESSION_OPT_NR] = {
+		[BCH_COMPRESSION_OPT_lz4]	= BCH_FEATURE_lz4,
+		[BCH_COMPRESSION_OPT_gzip]	= BCH_FEATURE_gzip,
+		[BCH_COMPRESSION_OPT_zstd]	= BCH_FEATURE_zstd,
+	};
+
+	if (desc->unit == SB_OPTION_COMPRESSION && (v & 15))
+		return 1ULL << compression[v & 15];
+	if (desc->word == BCH_SB_ERASURE_CODE_WORD && desc->lo == BCH_SB_ERASURE_CODE_LO && v)
+		return 1ULL << BCH_FEATURE_ec;
+	return 0;
+}
+
+void bce_sb_option_set(struct bch_sb *sb, const struct sb_option_desc *desc, u64 value)
+{
+	u64 v = option_to_stored(desc, value);
+
+	if (desc->word == SB_OPTION_WORD_BLOCK_SIZE) {
+		sb->block_size = cpu_to_le16(v);
+		return;
+	}
+	flag_bits_set(sb, desc->word, desc->lo, desc->hi, v);
+	if (desc->hi_word >= 0)
+		flag_bits_set(sb, desc->hi_word, desc->hi_lo, desc->hi_hi,
+			      v >> (desc->hi - desc->lo));
+	sb->features[0] |= cpu_to_le64(option_features(desc, value));
+}
+
 int sb_options_check(const struct bch_sb *sb, struct text_buf *why)
 {
 	const struct sb_option_desc *desc;
@@ -166,7 +216,7 @@ int sb_options_check(const struct bch_sb *sb, struct text_buf *why)
 	for (desc = bce_sb_options; desc < bce_sb_options + bce_sb_nr_options; desc++) {
 		u64 v = bce_sb_option_get(sb, desc);
 
-		what = option_value_check(desc, v);
+		what = bce_sb_option_check(desc, v);
 		if (what) {
 			bce_text_printf(why, "option %s is %llu, which is %s (allowed: %llu to %llu)",
 					desc->name, (unsigned long long)v, what,

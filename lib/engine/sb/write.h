@@ -21,6 +21,11 @@ int bce_sb_writer_open(struct sb_writer **out, const struct bch_sb *best,
 		       const struct bch_sb *const *dev_sb, struct member_table *members,
 		       struct bce_log *log);
 void bce_sb_writer_close(struct sb_writer *w);
+/*
+ * A member's own parts, from its superblock. Also at any later time: of a device that came back
+ * with others. (Of a member that is in the table and unknown here they are read when needed.)
+ */
+int bce_sb_dev_add(struct sb_writer *w, unsigned int dev, const struct bch_sb *dev_sb);
 
 /* the image, for reading and changing; it stays where it is until a field is resized */
 struct bch_sb *bce_sb_edit_begin(struct sb_writer *w);
@@ -30,8 +35,11 @@ void bce_sb_edit_end(struct sb_writer *w);
 /**
  * bce_sb_write() - write what was changed; under the lock
  * seq and write_time go up, checksums are made, each member gets its own copies in the order that
- * leaves one good copy after a crash at any point.
- * Return: 0; -EIO no member could be written; a single member's failure is logged, and counted.
+ * leaves one good copy after a crash at any point. While INITIALIZED is 0 nothing is written.
+ * Return: 0; -EIO no member could be written, or not those without which data would be missing; a
+ * single member's failure is logged, and counted. -ESTALE a device has lost our last write, or
+ * somebody else writes to it; -EINVAL the result would break a rule; -ENOSPC, -ENOMEM: nothing
+ * was written.
  */
 int bce_sb_write(struct sb_writer *w);
 
@@ -51,14 +59,27 @@ const struct bch_sb_field *bce_sb_dev_field(struct sb_writer *w, unsigned int de
 struct bch_sb_field *bce_sb_dev_field_resize(struct sb_writer *w, unsigned int dev,
 					     unsigned int type, unsigned int u64s);
 
+/* what is wrong with a value in user units, NULL if nothing */
+const char *bce_sb_option_check(const struct sb_option_desc *desc, u64 value);
+/* @value in user units, allowed by bce_sb_option_check(); features that it needs are set, too */
 void bce_sb_option_set(struct bch_sb *sb, const struct sb_option_desc *desc, u64 value);
-/* everything a member_info says goes to the member's record (both sections) */
+/*
+ * Everything a member_info says goes to the member's record (both sections). @idx may be the
+ * number of slots: then there is one more. Return: 0, -EINVAL, -ENOSPC, -ENOMEM
+ */
+#define BCE_SB_DURABILITY_MAX	2	/* its two bits hold no more */
 int bce_sb_member_set(struct sb_writer *w, unsigned int idx, const struct member_info *m);
-/* Return: 1 the entry was added, 0 it was there, negative errno */
+/* a member's label, "ssd.ssd1"; NULL or "": none. Groups are made as needed, none goes */
+int bce_sb_label_set(struct sb_writer *w, unsigned int idx, const char *label);
+/* Return: 1 the entry was added (removed), 0 it was (not) there, negative errno */
 int bce_sb_replicas_add(struct sb_writer *w, unsigned int data_type, unsigned int nr_required,
 			u64 devs);
+int bce_sb_replicas_remove(struct sb_writer *w, unsigned int data_type, unsigned int nr_required,
+			   u64 devs);
 /* [start, end) */
 int bce_sb_blacklist_add(struct sb_writer *w, u64 start, u64 end);
+/* ranges that lie wholly in [start, end) are not needed any more */
+int bce_sb_blacklist_remove(struct sb_writer *w, u64 start, u64 end);
 /* section clean with @u64s words of journal entries; CLEAN set or cleared is the caller's */
 int bce_sb_clean_set(struct sb_writer *w, u64 journal_seq, const void *entries, unsigned int u64s);
 /* ring of a member, as bucket numbers in ring order */
@@ -67,6 +88,10 @@ int bce_sb_journal_set(struct sb_writer *w, unsigned int dev, const u64 *buckets
 int bce_sb_btree_bitmap_mark(struct sb_writer *w, unsigned int dev, u64 sector, u32 sectors);
 /* one more finding of @error_id in section errors; HAS_ERRORS set */
 int bce_sb_error_count(struct sb_writer *w, unsigned int error_id);
+/* section ext, made if needed; ERR_PTR(-ENOSPC, -ENOMEM) */
+struct bch_sb_field_ext *bce_sb_ext(struct sb_writer *w);
+/* statistics: enum bch_counter; nothing is written because of it */
+int bce_sb_counter_add(struct sb_writer *w, unsigned int counter, u64 add);
 
 /* whole calls: lock, change, write if anything changed, unlock. Return: 0 or negative errno */
 int bce_sb_mark_replicas(struct sb_writer *w, unsigned int data_type, unsigned int nr_required,
