@@ -76,9 +76,11 @@ int sb_members_normalize(struct sb_writer *w)
 		return -ENOMEM;
 	for (idx = 0; idx < nr; idx++)
 		sb_member_record(w->sb, idx, &m[idx]);
-	ret = v1_resize(w, nr);
-	if (!ret && (!v2 || le16_to_cpu(v2->member_bytes) < sizeof(*m)))
+	ret = 0;
+	if (!v2 || le16_to_cpu(v2->member_bytes) < sizeof(*m))
 		ret = v2_resize(w, nr, sizeof(*m));
+	if (!ret)
+		ret = v1_resize(w, nr);
 	for (idx = 0; idx < nr && !ret; idx++)
 		*sb_members_record(w, idx) = m[idx];
 	kfree(m);
@@ -107,10 +109,12 @@ void sb_members_v1_copy(struct sb_writer *w)
 static int slot_add(struct sb_writer *w)
 {
 	unsigned int nr = w->sb->nr_devices + 1;
-	int ret = v1_resize(w, nr);
+	struct bch_sb_field_members_v2 *v2 = members_v2(w);
+	int ret = v2_resize(w, nr, v2 ? le16_to_cpu(v2->member_bytes) :
+					sizeof(struct bch_member));
 
 	if (!ret)
-		ret = v2_resize(w, nr, le16_to_cpu(members_v2(w)->member_bytes));
+		ret = v1_resize(w, nr);
 	if (!ret)
 		w->sb->nr_devices = nr;
 	return ret;

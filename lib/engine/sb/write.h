@@ -61,6 +61,16 @@ struct bch_sb_field *bce_sb_dev_field_resize(struct sb_writer *w, unsigned int d
 
 /* what is wrong with a value in user units, NULL if nothing */
 const char *bce_sb_option_check(const struct sb_option_desc *desc, u64 value);
+/**
+ * bce_sb_option_parse() - a value as people write it
+ * @devs:  names of the members by index, for targets; NULL, or NULL in it: not known
+ * @value: in user units
+ * @why:   on error, appended: which option, and what it may be
+ * Return: 0, -EINVAL.
+ */
+int bce_sb_option_parse(const struct bch_sb *sb, const struct sb_option_desc *desc,
+			const char *text, const char *const *devs, u64 *value,
+			struct text_buf *why);
 /* @value in user units, allowed by bce_sb_option_check(); features that it needs are set, too */
 void bce_sb_option_set(struct bch_sb *sb, const struct sb_option_desc *desc, u64 value);
 /*
