@@ -56,6 +56,11 @@ struct journal_ops {
 	 * Context: may sleep, writes superblocks. Return: 0 or negative errno.
 	 */
 	int (*mark_replicas)(void *ctx, u64 devs);
+	/*
+	 * Members @devs could not flush their caches: what they were given may be lost. May be NULL:
+	 * fatal. Context: may sleep. Return: 0 redundancy makes up for it; negative errno: stop.
+	 */
+	int (*flush_failed)(void *ctx, u64 devs);
 	/* entries up to @seq are on stable storage now. Context: process; must not wait for us */
 	void (*flushed)(void *ctx, u64 seq);
 	/* cannot go on: the set has to stop writing. Context: process */

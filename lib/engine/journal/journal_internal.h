@@ -22,6 +22,9 @@ bool jset_version_supported(const struct jset *j);
 int jset_csum_check(const struct jset *j, size_t bytes, const struct bce_cipher *cipher,
 		    bool *good);
 void jset_decrypt(struct jset *j, size_t bytes, const struct bce_cipher *cipher);
+/* header and list are complete: encrypt if @csum_type is a MAC, checksum. 0, -ENOKEY, -EINVAL */
+int jset_seal(struct jset *j, size_t bytes, unsigned int csum_type,
+	      const struct bce_cipher *cipher);
 
 /* ---- scan.c ---- */
 

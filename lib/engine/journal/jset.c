@@ -76,6 +76,22 @@ void jset_decrypt(struct jset *j, size_t bytes, const struct bce_cipher *cipher)
 				 bytes - JSET_CRYPT_START);
 }
 
+int jset_seal(struct jset *j, size_t bytes, unsigned int csum_type,
+	      const struct bce_cipher *cipher)
+{
+	struct bce_csum csum;
+	int ret;
+
+	jset_decrypt(j, bytes, cipher);		/* the same operation */
+	ret = bce_csum(csum_type, cipher, jset_nonce(j), (const u8 *)j + sizeof(j->csum),
+		       bytes - sizeof(j->csum), &csum);
+	if (ret)
+		return ret;
+	j->csum.lo = cpu_to_le64(csum.lo);
+	j->csum.hi = cpu_to_le64(csum.hi);
+	return 0;
+}
+
 static int head_check(const struct jset *j, size_t bytes, struct text_buf *err)
 {
 	if (bytes < sizeof(*j) || jset_bytes(j) > bytes) {
