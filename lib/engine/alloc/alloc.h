@@ -142,6 +142,11 @@ void bce_alloc_usage(struct allocator *a, struct alloc_usage *out);
 struct alloc_mover_ops {
 	/* rewrite every key with a non-cached pointer into the bucket; 0, -ENOSPC, -EIO */
 	int (*bucket)(void *ctx, unsigned int dev, u64 bucket);
+	/*
+	 * A key of extents or reflink whose pointers are all stale beyond use: take it out of its
+	 * file, which reads as zeros there already. May be NULL: it stays. 0 or negative errno
+	 */
+	int (*prune)(void *ctx, unsigned int btree_id, struct bpos pos);
 };
 void bce_allocator_set_mover(struct allocator *a, const struct alloc_mover_ops *ops, void *ctx);
 

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Making buckets free: discards, and cached buckets given up.
+ *
+ *	cached --invalidate, oldest read first--> need_discard --entry durable, discard--> free
+ *
+ * A bucket that was emptied waits in need_discard until the journal entry that emptied it is durable:
+ * before that a crash would bring its pointers back. Then it is discarded, if the member wants
+ * that and can, and a transaction makes it free. Cached buckets are invalidated by raising
+ * their generation; the pointers in extents are thereby stale, and are dropped when somebody
+ * comes across them. Before either, the generation in memory is put right (allocator.c).
+ *
+ * Passes run from the work queue when the journal has flushed and there may be something to discard,
+ * when buckets are short, and by who finds nothing free himself: then the journal is
+ * flushed as well. One at a time; who had to wait for another's pass first looks what that
+ * has brought.
+ *
+ * All transactions here are of the kind that may use what journal space others may not (ALLOC),
+ * and need no space for data, so they do not wait for those who wait for us.
+ *
+ * Locks: reclaim_lock > what a transaction takes. No lock of a write point is held.
+ *
+ * Source: docs/format/75-allocation.md, 4.2 to 4.4, 5.4.
+ */
+#include "engine/alloc/alloc_internal.h"
+
+#include <linux/blkdev.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "engine/alloc/encode.h"
+
+/* buckets looked at between two looks at whether we should stop */
+#define PASS_BATCH	64
+/* cached buckets to give up on a member when somebody waits, however small it is */
+#define INVALIDATE_MIN	4
+
+struct bucket_job {
+	struct allocator	*a;
+	unsigned int		dev;
+	u64			bucket;
+	u64			time;		/* of the LRU entry */
+	u8			gen;		/* out */
+	bool			done;		/* out */
+};
+
+/* buckets found in a btree, by position, with no lock held while they are worked on */
+struct bucket_list {
+	struct bpos	pos[PASS_BATCH];
+	unsigned int	nr;
+};
+
+static int list_fill(struct allocator *a, unsigned int btree_id, struct bpos *from, struct bpos end,
+		     struct bucket_list *list)
+{
+	struct btree_iter iter;
+	const struct bkey *k;
+	int ret = 0;
+
+	list->nr = 0;
+	bce_btree_iter_init(&iter, a->config.btrees, btree_id, 0, *from, 0, NULL);
+	for (k = bce_btree_iter_peek(&iter); k; k = bce_btree_iter_next(&iter)) {
+		if (IS_ERR(k)) {
+			ret = PTR_ERR(k);
+			break;
+		}
+		if (bpos_cmp(k->p, end) >= 0 || list->nr == PASS_BATCH)
+			break;
+		list->pos[list->nr++] = k->p;
+	}
+	bce_btree_iter_exit(&iter);
+	if (list->nr)
+		*from = bpos_successor(list->pos[list->nr - 1]);
+	return ret;
+}
+
+/* ---- discards ---- */
+
+/* the device forgets what the bucket held: it may fail, as that is only a hint */
+static void bucket_discard(struct allocator *a, unsigned int dev, u64 bucket)
+{
+	const struct member_info *info = &a->dev[dev].info;
+	struct member_dev *m;
+
+	if (!info->discard)
+		return;
+	m = bce_member_get_io(a->config.members, dev);
+	if (!m)
+		return;
+	if (bdev_max_discard_sectors(m->bdev))
+		blkdev_issue_discard(m->bdev, bucket * info->bucket_sectors, info->bucket_sectors,
+				     GFP_NOFS);
+	bce_member_put_io(m);
+}
+
+/* may the bucket be discarded now? 1, 0, -EBUSY waits for the journal, other errno */
+static int discard_ready(struct bce_trans *t, struct bucket_job *job, struct alloc_info *info)
+{
+	int ret = alloc_bucket_lookup(job->a, t, job->dev, job->bucket, info);
+
+	if (ret)
+		return ret;
+	if (info->data_type != BCH_DATA_need_discard) {
+		bce_log_error(job->a->config.log,
+			      BCE_ERR_discarding_bucket_not_in_need_discard_btree,
+			      "btree need_discard %u:%llu:0: the bucket is of another type",
+			      job->dev, job->bucket);
+		return 0;
+	}
+	if (alloc_bucket_is_open(job->a, job->dev, job->bucket))
+		return 0;
+	return info->journal_seq > alloc_flushed_seq(job->a) ? -EBUSY : 1;
+}
+
+static int discard_look(struct bce_trans *t, void *ctx)
+{
+	struct bucket_job *job = ctx;
+	struct alloc_info info;
+	int ret = discard_ready(t, job, &info);
+
+	job->done = ret == 1;
+	job->gen = info.gen + info.need_inc_gen;
+	return min(ret, 0);
+}
+
+static int discard_commit(struct bce_trans *t, void *ctx)
+{
+	struct bucket_job *job = ctx;
+	struct alloc_info info, new;
+	int ret = discard_ready(t, job, &info);
+
+	job->done = ret == 1;
+	if (ret != 1)
+		return ret;
+	new = info;
+	new.need_discard = false;
+	return alloc_bucket_change(job->a, t, job->dev, job->bucket, &info, &new);
+}
+
+static int job_run(struct bucket_job *job, int (*fn)(struct bce_trans *, void *))
+{
+	return bce_trans_run(job->a->config.btrees, fn, job, TRANS_COMMIT_ALLOC, NULL);
+}
+
+/* Nobody can take the bucket before the second transaction has made it free. */
+static int discard_one(struct allocator *a, unsigned int dev, u64 bucket, bool *waits)
+{
+	struct bucket_job job = { .a = a, .dev = dev, .bucket = bucket };
+	int ret = job_run(&job, discard_look);
+
+	if (!ret && job.done) {
+		alloc_gen_set(a, dev, bucket, job.gen);
+		bucket_discard(a, dev, bucket);
+		ret = job_run(&job, discard_commit);
+	}
+	if (ret == -EBUSY) {
+		*waits = true;
+		return 0;
+	}
+	if (!ret && job.done)
+		atomic64_inc(&a->buckets_freed);
+	return ret;
+}
+
+/* @waits: some have to wait for the journal */
+static int discard_pass(struct allocator *a, bool *waits)
+{
+	struct bpos from = POS_MIN;
+	struct bucket_list *list;
+	int ret = 0;
+
+	list = kmalloc(sizeof(*list), GFP_NOFS);
+	if (!list)
+		return -ENOMEM;
+	WRITE_ONCE(a->discards, false);
+	*waits = false;
+	do {
+		ret = list_fill(a, BTREE_ID_need_discard, &from, SPOS_MAX, list);
+		for (unsigned int i = 0; i < list->nr && !ret; i++)
+			if (alloc_dev(a, list->pos[i].inode))
+				ret = discard_one(a, list->pos[i].inode, list->pos[i].offset, waits);
+		cond_resched();
+	} while (!ret && list->nr == PASS_BATCH && !READ_ONCE(a->stopping));
+	if (*waits || ret)
+		WRITE_ONCE(a->discards, true);
+	kfree(list);
+	return ret;
+}
+
+/* ---- invalidation ---- */
+
+static int invalidate_commit(struct bce_trans *t, void *ctx)
+{
+	struct bucket_job *job = ctx;
+	struct allocator *a = job->a;
+	struct alloc_info old, new;
+	int ret = alloc_bucket_lookup(a, t, job->dev, job->bucket, &old);
+
+	job->done = false;
+	if (ret || old.data_type != BCH_DATA_cached || old.io_time[0] != job->time ||
+	    alloc_bucket_is_open(a, job->dev, job->bucket))
+		return ret;
+	new = old;
+	new.gen++;
+	new.need_inc_gen = false;
+	new.dirty_sectors = new.cached_sectors = new.stripe_sectors = 0;
+	new.io_time[0] = alloc_clock(a, 0);
+	new.io_time[1] = alloc_clock(a, 1);
+	job->done = true;
+	job->gen = new.gen;
+	return alloc_bucket_change(a, t, job->dev, job->bucket, &old, &new);
+}
+
+/* how many cached buckets of a member to give up */
+static int invalidate_wanted(struct allocator *a, unsigned int dev, bool urgent, u64 *nr)
+{
+	const struct member_info *m = &a->dev[dev].info;
+	s64 want = m->nbuckets / 128, have;
+	s64 free[3], discard[3], cached[3];
+	int ret;
+
+	ret = alloc_dev_counters(a, dev, BCH_DATA_free, free) ?:
+	      alloc_dev_counters(a, dev, BCH_DATA_need_discard, discard) ?:
+	      alloc_dev_counters(a, dev, BCH_DATA_cached, cached);
+	if (urgent)
+		want = max_t(s64, want, INVALIDATE_MIN);
+	have = free[0] + discard[0] - (s64)alloc_reserve_buckets(a, m, ALLOC_STRIPE);
+	want -= max_t(s64, have, 0);
+	*nr = clamp_t(s64, want, 0, max_t(s64, cached[0], 0));
+	return ret;
+}
+
+static int invalidate_range(struct allocator *a, unsigned int dev, u64 first, u64 last, u64 *nr)
+{
+	struct bpos from = POS((u64)dev << 48 | first, 0), end = POS(((u64)dev << 48 | last) + 1, 0);
+	struct bucket_list *list;
+	int ret = 0;
+
+	list = kmalloc(sizeof(*list), GFP_NOFS);
+	if (!list)
+		return -ENOMEM;
+	do {
+		ret = list_fill(a, BTREE_ID_lru, &from, end, list);
+		for (unsigned int i = 0; i < list->nr && *nr && !ret; i++) {
+			struct bucket_job job = {
+				.a = a, .dev = dev, .bucket = bce_lru_bucket(list->pos[i]),
+				.time = bce_lru_time(list->pos[i]),
+			};
+
+			ret = job_run(&job, invalidate_commit);
+			if (ret || !job.done)
+				continue;
+			alloc_gen_set(a, dev, job.bucket, job.gen);
+			(*nr)--;
+		}
+		cond_resched();
+	} while (!ret && *nr && list->nr == PASS_BATCH);
+	kfree(list);
+	return ret;
+}
+
+/* oldest first; times ahead of now are from before the clock wrapped, hence oldest of all */
+static int invalidate_dev(struct allocator *a, unsigned int dev, bool urgent, bool *some)
+{
+	u64 start = (alloc_clock(a, 0) + U32_MAX) & ALLOC_IO_TIME_MAX;
+	u64 wanted, left;
+	int ret = invalidate_wanted(a, dev, urgent, &wanted);
+
+	left = wanted;
+	if (!ret && left)
+		ret = invalidate_range(a, dev, start, ALLOC_IO_TIME_MAX, &left);
+	if (!ret && left)
+		ret = invalidate_range(a, dev, 0, start - 1, &left);
+	*some |= left < wanted;
+	return ret;
+}
+
+static int invalidate_pass(struct allocator *a, bool urgent, bool *some)
+{
+	u64 devs = alloc_writable_devs(a, BCH_DATA_user);
+	int ret = 0;
+
+	*some = false;
+	for (unsigned int i = 0; i < a->nr_devs && !ret; i++)
+		if (devs >> i & 1)
+			ret = invalidate_dev(a, i, urgent, some);
+	return ret;
+}
+
+/* ---- passes ---- */
+
+/* under reclaim_lock */
+static int reclaim_pass(struct allocator *a, bool urgent)
+{
+	bool waits, invalidated;
+	int ret;
+
+	ret = discard_pass(a, &waits) ?:
+	      invalidate_pass(a, urgent, &invalidated);
+	if (ret || !(invalidated || (urgent && waits)))
+		return ret;
+	if (urgent && a->config.journal)
+		ret = bce_journal_flush(a->config.journal);
+	return ret ?: discard_pass(a, &waits);
+}
+
+static void told_error(struct allocator *a, int ret)
+{
+	if (ret && ret != -EROFS)
+		bce_log_line(a->config.log, BCE_LOG_ERR, "freeing buckets: error %d", ret);
+}
+
+void alloc_reclaim_work(struct work_struct *work)
+{
+	struct allocator *a = container_of(work, struct allocator, reclaim_work);
+	unsigned int nofs = memalloc_nofs_save();
+
+	mutex_lock(&a->reclaim_lock);
+	if (!READ_ONCE(a->stopping))
+		told_error(a, reclaim_pass(a, false));
+	mutex_unlock(&a->reclaim_lock);
+	memalloc_nofs_restore(nofs);
+	if (READ_ONCE(a->stopping))
+		return;
+	queue_work(a->wq, &a->copygc_work);
+	if (READ_ONCE(a->gens))
+		queue_work(a->wq, &a->gens_work);
+}
+
+void alloc_kick(struct allocator *a)
+{
+	/* pairs with the release in bce_allocator_start() */
+	if (smp_load_acquire(&a->started))
+		queue_work(a->wq, &a->reclaim_work);
+}
+
+void bce_allocator_flushed(struct allocator *a, u64 seq)
+{
+	if (READ_ONCE(a->discards))
+		alloc_kick(a);
+}
+
+static bool reclaim_urgent(struct allocator *a)
+{
+	s64 before = atomic64_read(&a->buckets_freed);
+	unsigned int nofs = memalloc_nofs_save();
+
+	mutex_lock(&a->reclaim_lock);
+	if (atomic64_read(&a->buckets_freed) == before)
+		told_error(a, reclaim_pass(a, true));
+	mutex_unlock(&a->reclaim_lock);
+	memalloc_nofs_restore(nofs);
+	return atomic64_read(&a->buckets_freed) != before;
+}
+
+bool alloc_make_space(struct allocator *a, bool copygc)
+{
+	if (reclaim_urgent(a))
+		return true;
+	if (!copygc || !smp_load_acquire(&a->started) || READ_ONCE(a->stopping))
+		return false;
+	WRITE_ONCE(a->copygc_after, 0);
+	queue_work(a->wq, &a->copygc_work);
+	flush_work(&a->copygc_work);
+	if (READ_ONCE(a->gens)) {
+		queue_work(a->wq, &a->gens_work);
+		flush_work(&a->gens_work);
+	}
+	return reclaim_urgent(a);
+}
+
+/* ---- a user has read a cached pointer ---- */
+
+static int read_time_commit(struct bce_trans *t, void *ctx)
+{
+	struct bucket_job *job = ctx;
+	struct alloc_info old, new;
+	int ret = alloc_bucket_lookup(job->a, t, job->dev, job->bucket, &old);
+
+	if (ret || old.data_type != BCH_DATA_cached || old.io_time[0] == job->time)
+		return ret;
+	new = old;
+	new.io_time[0] = job->time;
+	return alloc_bucket_change(job->a, t, job->dev, job->bucket, &old, &new);
+}
+
+void bce_bucket_read(struct allocator *a, unsigned int dev, u64 bucket)
+{
+	struct bucket_job job = {
+		.a = a, .dev = dev, .bucket = bucket, .time = alloc_clock(a, 0),
+	};
+
+	if (alloc_dev(a, dev) && bucket < a->dev[dev].info.nbuckets)
+		told_error(a, job_run(&job, read_time_commit));
+}
