@@ -220,7 +220,7 @@ u64 bce_journal_written_seq(struct journal *j)
 
 /* ---- the end ---- */
 
-static bool halt(struct journal *j, int error)
+static bool halt_writing(struct journal *j, int error)
 {
 	bool first;
 
@@ -237,7 +237,7 @@ static bool halt(struct journal *j, int error)
 
 void journal_fail(struct journal *j, int error)
 {
-	if (!halt(j, error))
+	if (!halt_writing(j, error))
 		return;
 	bce_log_line(j->c.log, BCE_LOG_ERR, "journal: cannot go on, error %d", error);
 	j->c.ops->failed(j->c.ctx, error);
@@ -245,7 +245,7 @@ void journal_fail(struct journal *j, int error)
 
 void bce_journal_halt(struct journal *j)
 {
-	halt(j, -EROFS);
+	halt_writing(j, -EROFS);
 }
 
 bool bce_journal_failed(struct journal *j)

@@ -173,7 +173,7 @@ int bce_sb_member_set(struct sb_writer *w, unsigned int idx, const struct member
 /* ---- btree bitmap: docs/format/10-superblock.md, 6.11, "btree bitmap update rule" ---- */
 
 /* each bit now stands for 2^@by times as many sectors */
-static u64 bitmap_fold(u64 bits, unsigned int by)
+static u64 btree_bitmap_fold(u64 bits, unsigned int by)
 {
 	u64 folded = 0;
 	unsigned int i;
@@ -208,7 +208,7 @@ int bce_sb_btree_bitmap_mark(struct sb_writer *w, unsigned int dev, u64 sector, 
 	if (fold > 0) {
 		if (shift + fold > BITMAP_SHIFT_MAX)
 			return -EINVAL;
-		bits = bitmap_fold(bits, fold);
+		bits = btree_bitmap_fold(bits, fold);
 		shift += fold;
 	}
 	bits |= bitmap_range(sector, end, shift);
