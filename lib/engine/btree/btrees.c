@@ -14,6 +14,8 @@
 #include <linux/string.h>
 
 #include "engine/btree/btrees_internal.h"
+#include "engine/btree/maintain.h"
+#include "engine/btree/node_change.h"
 #include "engine/btree/node_parse.h"
 #include "engine/format/ids.h"
 #include "engine/key/text.h"
@@ -50,6 +52,8 @@ int bce_btrees_open(struct btrees **out, const struct btrees_config *config)
 		ret = bce_node_cache_init(&b->cache, config->cache_bytes, node_bytes);
 	if (!ret)
 		ret = bce_prefetch_init(b);
+	if (!ret)
+		ret = bce_writing_init(b);
 	if (ret) {
 		bce_btrees_close(b);
 		return ret;
@@ -64,6 +68,7 @@ void bce_btrees_close(struct btrees *b)
 	if (!b)
 		return;
 	bce_prefetch_exit(b);
+	bce_writing_exit(b);
 	bce_node_cache_exit(&b->cache);
 	bce_node_buffers_exit(&b->buffers);
 	mutex_destroy(&b->roots_lock);
@@ -92,10 +97,15 @@ EXPORT_SYMBOL_GPL(bce_btrees_read_roots);
 
 int bce_btree_root_level(struct btrees *b, unsigned int btree_id)
 {
+	const struct btree_node *root;
 	int level = -1, above;
 
 	if (btree_id >= BTREE_ID_MAX)
 		return -1;
+	/* what was written to is there, whatever the journal said once; a root is never freed */
+	root = smp_load_acquire(&b->roots[btree_id]);
+	if (root && READ_ONCE(root->dirty))
+		return READ_ONCE(root->id.level);
 	if (b->config.replay && b->config.replay->root[btree_id].present)
 		level = b->config.replay->root[btree_id].level;
 	if (b->config.overlay) {
@@ -134,35 +144,34 @@ struct node_walk {
 	void			*ctx;
 };
 
-/* keys the format on disk can hold: those a writer would have packed */
-static u32 count_packed(const struct btree_node *n, struct disk_key *room)
+/* all keys, and those the format on disk can hold: those a writer would have packed */
+static void count_keys(const struct btree_node *n, struct btree_node_view *view)
 {
+	u64 room[BKEY_U64S];
+	struct disk_key *packed = (struct disk_key *)room;
+	struct node_cursor at;
 	struct bkey k;
-	u32 pos, nr = 0;
 
-	for (pos = 0; pos < n->set.nr_u64s; pos = keyset_next(&n->set, pos)) {
-		bce_key_unpack(&n->set.format, keyset_at(&n->set, pos), &k);
+	for (bce_node_seek(n, POS_MIN, &at); bce_node_peek(n, &at, &k); bce_node_step(n, &at)) {
 		k.val_u64s = 0;
-		bce_key_pack(&n->disk_format, &k, room);
-		nr += (room->format & BKEY_FORMAT_MASK) == KEY_FORMAT_PACKED;
+		bce_key_pack(&n->disk_format, &k, packed);
+		view->nr_keys++;
+		view->nr_packed += (packed->format & BKEY_FORMAT_MASK) == KEY_FORMAT_PACKED;
 	}
-	return nr;
 }
 
 static int show_node(const struct node_walk *w, const struct btree_node *n,
 		     const struct bkey *ptr)
 {
-	u64 room[BKEY_U64S];
 	struct btree_node_view view = {
 		.level = n->id.level,
 		.min = n->min,
 		.max = n->id.max,
 		.ptr = ptr,
-		.nr_keys = n->set.nr_keys,
-		.nr_packed = count_packed(n, (struct disk_key *)room),
 		.format = &n->disk_format,
 	};
 
+	count_keys(n, &view);
 	return w->fn(w->ctx, &view);
 }
 

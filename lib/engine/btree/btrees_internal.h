@@ -4,12 +4,14 @@
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
+#include <linux/percpu-rwsem.h>
 
 #include "engine/btree/btrees.h"
 #include "engine/btree/cache.h"
 #include "engine/btree/iter.h"
 #include "engine/btree/node.h"
 #include "engine/btree/node_buffer.h"
+#include "engine/btree/writer.h"
 
 struct workqueue_struct;
 
@@ -22,6 +24,11 @@ struct workqueue_struct;
  * @roots:       pinned nodes; set once under @roots_lock, read without
  * @prefetch_wq: reads ahead
  * @prefetching: reads queued or running there
+ * @writable:    transactions may be committed; what is below is set up
+ * @writing:     as given at the start of writing
+ * @exclusive:   read: commits; write: a transaction that has restarted often
+ * @memory_seq:  what counts commits where there is no journal
+ * @maintain_lock: protects the queue of maintenance, nodes linked by maintain_link
  */
 struct btrees {
 	struct btrees_config	config;
@@ -33,6 +40,15 @@ struct btrees {
 	atomic_t		prefetching;
 	atomic64_t		reads;
 	atomic64_t		read_errors;
+
+	bool			writable;
+	struct btrees_write_config writing;
+	struct percpu_rw_semaphore exclusive;
+	atomic64_t		memory_seq;
+	atomic64_t		commits;
+	atomic64_t		restarts;
+	spinlock_t		maintain_lock;
+	struct list_head	maintain_queue;
 };
 
 /* ---- root.c ---- */
@@ -61,6 +77,20 @@ int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr
 		  struct bpos min);
 /* the same for a node that is not on disk: @run, at most one key, and the journal */
 int bce_node_make(struct btrees *b, struct btree_node *n, const struct keyset_input *run);
+
+/* ---- iter.c ---- */
+
+/* the first key at or after iter->search, whatever its snapshot, into iter->k; -ENOENT: none */
+int bce_iter_raw_peek(struct btree_iter *iter);
+/* past iter->k, which raw_peek() has just found */
+void bce_iter_raw_advance(struct btree_iter *iter);
+/**
+ * bce_node_lock_at() - the node of a level that covers @p, read-locked
+ * Context: may sleep. Return: node, or ERR_PTR: -ENOENT the btree is not as high, -EIO, -ENOMEM,
+ * -EINVAL no such btree.
+ */
+struct btree_node *bce_node_lock_at(struct btrees *b, unsigned int btree_id, unsigned int level,
+				    struct bpos p);
 
 /* ---- child.c ---- */
 
@@ -93,6 +123,11 @@ void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struc
 
 /* log holes and overlaps between an interior node's children and zero its hints */
 void bce_node_check_children(struct btrees *b, struct btree_node *n);
+
+/* ---- start_writing.c ---- */
+
+int bce_writing_init(struct btrees *b);
+void bce_writing_exit(struct btrees *b);
 
 /* ---- prefetch.c ---- */
 

@@ -234,8 +234,6 @@ struct btree_node *bce_node_cache_new(struct node_cache *c, unsigned int level)
 	INIT_HLIST_NODE(&n->hash_link);
 	INIT_LIST_HEAD(&n->list);
 	INIT_LIST_HEAD(&n->maintain_link);
-	INIT_LIST_HEAD(&n->pin.list);
-	INIT_LIST_HEAD(&n->writing_pin.list);
 	n->id.btree_id = NO_BTREE;
 	n->id.level = level;
 	bce_node_lock_write(n);
@@ -259,6 +257,8 @@ static void node_forget(struct btree_node *n)
 	n->written_sectors = 0;
 	n->node_seq = 0;
 	n->journal_seq = 0;
+	n->last_seq = 0;
+	n->last_offset = 0;
 	n->flags = 0;
 }
 
@@ -281,7 +281,7 @@ static struct btree_node *clock_turn(struct node_cache *c, size_t *budget)
 		}
 		if (READ_ONCE(n->dirty) || !node_trylock_write(n))
 			continue;
-		if (n->dirty) {
+		if (n->dirty || n->flags) {
 			node_unlock_write(n);
 			continue;
 		}

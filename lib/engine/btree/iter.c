@@ -12,8 +12,8 @@
  *                                                  ^ first key >= search
  *
  * @search is a full position and says all: the next key is the first one at or after it. Everything
- * else is there to find that key quickly. While @placed is set, path[level].pos is the place of
- * @search in the leaf. Moving on within a leaf adds the length of a key to it. At the end of a leaf
+ * else is there to find that key quickly. While @placed is set, path[level].at is the place of
+ * @search in the leaf, among its set and its open keys (node_change.c). At the end of a leaf
  * @search becomes the position after the leaf's range, and the path is climbed only as far as that
  * is outside of a node, so a step to a sibling goes over the parent alone.
  *
@@ -44,6 +44,8 @@
 #include <linux/string.h>
 
 #include "engine/btree/btrees_internal.h"
+#include "engine/btree/node_change.h"
+#include "engine/btree/trans_internal.h"
 #include "engine/format/ids.h"
 #include "engine/key/validate.h"
 
@@ -147,7 +149,7 @@ static int path_descend(struct btree_iter *iter)
 					    &pos);
 		if (IS_ERR(child))
 			return path_error(iter, PTR_ERR(child));
-		iter->path[level].pos = pos;
+		iter->path[level].at.set = pos;
 		iter->path[level - 1].node = child;
 		if ((iter->flags & BTREE_ITER_PREFETCH) && level - 1 == (int)iter->level)
 			bce_prefetch_siblings(iter->btrees, iter->path[level].node, pos);
@@ -167,7 +169,7 @@ static bool path_relock(struct btree_iter *iter)
 	return true;
 }
 
-/* Make path[level].pos the place of @search. */
+/* Make path[level].at the place of @search. */
 static int path_place(struct btree_iter *iter)
 {
 	struct btree_node *leaf;
@@ -182,7 +184,12 @@ static int path_place(struct btree_iter *iter)
 			return ret;
 		leaf = leaf_of(iter);
 	}
-	iter->path[iter->level].pos = bce_keyset_lower_bound(&leaf->set, iter->search);
+	if (iter->trans) {
+		ret = bce_trans_note_leaf(iter->trans, leaf);
+		if (ret)
+			return path_error(iter, ret);
+	}
+	bce_node_seek(leaf, iter->search, &iter->path[iter->level].at);
 	iter->placed = true;
 	return 0;
 }
@@ -210,44 +217,47 @@ static void copy_ptr_key(struct btree_iter *iter, const struct btree_node *n, u3
 	bce_node_ptr_key(n, pos, &iter->k, (struct ptr_buf *)iter->ptr_value);
 }
 
-/* The first key at or after @search, whatever its snapshot, into iter->k. -ENOENT: none. */
-static int raw_peek(struct btree_iter *iter)
+static bool leaf_peek(struct btree_iter *iter)
 {
-	const struct btree_node *leaf;
-	u32 pos;
+	const struct btree_node *leaf = leaf_of(iter);
+	struct node_cursor *at = &iter->path[iter->level].at;
+
+	if (likely(!iter->level))
+		return bce_node_peek(leaf, at, &iter->k);
+	if (at->set >= leaf->set.nr_u64s)
+		return false;
+	copy_ptr_key(iter, leaf, at->set);
+	return true;
+}
+
+int bce_iter_raw_peek(struct btree_iter *iter)
+{
 	int ret;
 
 	for (;;) {
 		if (iter->at_end)
 			return -ENOENT;
 		if (!iter->placed) {
+			if (unlikely(iter->trans && bpos_cmp(iter->search, iter->limit) >= 0))
+				return -ENOENT;
 			ret = path_place(iter);
 			if (ret)
 				return ret;
 		}
-		leaf = leaf_of(iter);
-		pos = iter->path[iter->level].pos;
-		if (likely(pos < leaf->set.nr_u64s))
+		if (likely(leaf_peek(iter)))
 			break;
 		leave_leaf(iter);
 	}
-
-	if (likely(!iter->level))
-		bce_key_unpack(&leaf->set.format, keyset_at(&leaf->set, pos), &iter->k);
-	else
-		copy_ptr_key(iter, leaf, pos);
 	iter->search = iter->k.p;
 	return 0;
 }
 
-/* Past iter->k, which raw_peek() has just found. */
-static void raw_advance(struct btree_iter *iter)
+void bce_iter_raw_advance(struct btree_iter *iter)
 {
 	iter->search = bpos_successor(iter->k.p);
 	iter->at_end = !bpos_cmp(iter->k.p, SPOS_MAX);
 	if (iter->placed)
-		iter->path[iter->level].pos = keyset_next(&leaf_of(iter)->set,
-							  iter->path[iter->level].pos);
+		bce_node_step(leaf_of(iter), &iter->path[iter->level].at);
 }
 
 /* Past all keys at the logical position of iter->k. */
@@ -259,16 +269,13 @@ static void skip_position(struct btree_iter *iter)
 	iter->search = bpos_successor(end);
 	iter->at_end = !bpos_cmp(end, SPOS_MAX);
 	for (i = 0; iter->placed; i++) {
-		const struct keyset *set = &leaf_of(iter)->set;
-		u32 *pos = &iter->path[iter->level].pos;
+		struct node_cursor *at = &iter->path[iter->level].at;
+		struct bpos p;
 
-		if (i)
-			if (*pos >= set->nr_u64s ||
-			    bpos_cmp(bce_key_unpack_pos(&set->format, keyset_at(set, *pos)),
-				     end) > 0)
-				break;
+		if (i && (!bce_node_peek_pos(leaf_of(iter), at, &p) || bpos_cmp(p, end) > 0))
+			break;
 		if (i < STEPS_BEFORE_SEARCH)
-			*pos = keyset_next(set, *pos);
+			bce_node_step(leaf_of(iter), at);
 		else
 			iter->placed = false;
 	}
@@ -288,11 +295,11 @@ static int view_peek(struct btree_iter *iter)
 	int ret;
 
 	for (;;) {
-		ret = raw_peek(iter);
+		ret = bce_iter_raw_peek(iter);
 		if (ret || !view)
 			return ret;
 		if (!view_sees(view, iter->k.p.snapshot))
-			raw_advance(iter);
+			bce_iter_raw_advance(iter);
 		else if (iter->k.type == KEY_TYPE_whiteout &&
 			 !(iter->flags & BTREE_ITER_WHITEOUTS))
 			skip_position(iter);
@@ -314,6 +321,7 @@ void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int
 	iter->level = min_t(unsigned int, level, BTREE_MAX_DEPTH - 1);
 	iter->flags = flags;
 	iter->view = !level && bce_btree_has_snapshots(btree_id) ? view : NULL;
+	iter->trans = NULL;
 	for (i = 0; i < BTREE_MAX_DEPTH; i++)
 		iter->path[i].node = NULL;
 	iter->unlocked = NULL;
@@ -353,7 +361,7 @@ const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
 	if (iter->view)
 		skip_position(iter);
 	else
-		raw_advance(iter);
+		bce_iter_raw_advance(iter);
 	iter->pos = bce_btree_has_extents(iter->btree_id) && !iter->level ?
 		iter->k.p : iter->search;
 	return bce_btree_iter_peek(iter);
@@ -382,12 +390,17 @@ EXPORT_SYMBOL_GPL(bce_btree_iter_unlock);
 
 /* ---- one key ---- */
 
-/* The leaf that covers @p, read-locked; on the way down two nodes are locked at most. */
-static struct btree_node *leaf_lock(struct btrees *b, unsigned int btree_id, struct bpos p)
+/* On the way down two nodes are locked at most. */
+struct btree_node *bce_node_lock_at(struct btrees *b, unsigned int btree_id, unsigned int level,
+				    struct bpos p)
 {
 	struct btree_node *n = bce_root_lock(b, btree_id), *child;
 
-	while (!IS_ERR(n) && n->id.level) {
+	if (!IS_ERR(n) && n->id.level < level) {
+		node_unlock_read(n);
+		return ERR_PTR(-ENOENT);
+	}
+	while (!IS_ERR(n) && n->id.level > level) {
 		child = bce_node_child_lock(b, n, p, NULL);
 		node_unlock_read(n);
 		n = child;
@@ -408,19 +421,18 @@ static void copy_key(struct bkey *k, struct bkey_buf *buf)
 static int leaf_lookup(const struct btree_node *leaf, struct bpos search,
 		       const struct snapshot_view *view, struct bkey *k)
 {
-	const struct keyset *set = &leaf->set;
-	u32 pos = bce_keyset_lower_bound(set, search);
+	struct node_cursor at;
 
-	for (; pos < set->nr_u64s; pos = keyset_next(set, pos)) {
-		bce_key_unpack(&set->format, keyset_at(set, pos), k);
-		if (!view)
-			return bpos_cmp(k->p, search) ? -ENOENT : 0;
+	if (!view)
+		return bce_node_lookup(leaf, search, k) ? 0 : -ENOENT;
+	for (bce_node_seek(leaf, search, &at); bce_node_peek(leaf, &at, k);
+	     bce_node_step(leaf, &at)) {
 		if (bpos_cmp_logical(k->p, search))
 			return -ENOENT;
 		if (view_sees(view, k->p.snapshot))
 			return k->type == KEY_TYPE_whiteout ? -ENOENT : 0;
 	}
-	if (view && !bpos_cmp_logical(leaf->id.max, search) && leaf->id.max.snapshot != U32_MAX)
+	if (!bpos_cmp_logical(leaf->id.max, search) && leaf->id.max.snapshot != U32_MAX)
 		return -EAGAIN;
 	return -ENOENT;
 }
@@ -431,7 +443,7 @@ static int iter_lookup(struct btree_iter *iter, struct bpos search,
 {
 	int ret;
 
-	for (; !(ret = raw_peek(iter)); raw_advance(iter)) {
+	for (; !(ret = bce_iter_raw_peek(iter)); bce_iter_raw_advance(iter)) {
 		if (bpos_cmp_logical(iter->k.p, search))
 			return -ENOENT;
 		if (view_sees(view, iter->k.p.snapshot))
@@ -468,7 +480,7 @@ int bce_btree_lookup(struct btrees *b, unsigned int btree_id, struct bpos pos,
 		view = NULL;
 	if (view)
 		pos.snapshot = view->id;
-	leaf = leaf_lock(b, btree_id, pos);
+	leaf = bce_node_lock_at(b, btree_id, 0, pos);
 	if (IS_ERR(leaf))
 		return PTR_ERR(leaf) == -EINVAL ? -ENOENT : PTR_ERR(leaf);
 	ret = leaf_lookup(leaf, pos, view, k);

@@ -4,6 +4,7 @@
 
 #include "engine/key/bkey.h"
 
+struct bce_trans;
 struct btrees;
 struct btree_node;
 
@@ -24,6 +25,13 @@ enum btree_iter_flags {
 	BTREE_ITER_WHITEOUTS	= 1 << 1,	/* with a view: show whiteouts too */
 };
 
+/* a place among the keys of a node, valid while it is locked: node_change.h */
+struct node_cursor {
+	u32	set;		/* in the set */
+	u32	open;		/* among the open keys */
+	bool	in_open;	/* what peek found is one of these */
+};
+
 /*
  * An iterator lives on the stack, between init and exit. It holds read locks
  * on the nodes of its path from the first peek until bce_btree_iter_unlock()
@@ -41,11 +49,13 @@ struct btree_iter {
 	struct bpos			search;		/* the next key is at or after it */
 	struct {
 		struct btree_node	*node;		/* read-locked */
-		u32			pos;
+		struct node_cursor	at;
 	}				path[BTREE_MAX_DEPTH];
 	struct btree_node		*unlocked;	/* last leaf, after unlock */
 	u32				unlocked_seq;	/* its lock's sequence then */
-	bool				placed;		/* path[level].pos is where @search is */
+	struct bce_trans		*trans;		/* is told of every leaf, see trans.c */
+	struct bpos			limit;		/* with @trans: leaves from it on are not wanted */
+	bool				placed;		/* path[level].at is where @search is */
 	bool				at_end;
 	u64				ptr_value[9];	/* of an interior key */
 };

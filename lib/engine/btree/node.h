@@ -45,6 +45,8 @@ struct node_id {
  *              old kind), or it has no place: it cannot be appended to
  * @node_seq:   generation counter in the node's header
  * @journal_seq: highest sequence number of what came since the last write was begun
+ * @last_seq, @last_offset: place in the journal of the last commit that changed the node, or one
+ *              that it replaces
  * @pin:        of the journal, for what is not written
  * @writing_pin: for what is on its way
  * @flags:      enum node_flag_bits, atomic bit operations
@@ -71,6 +73,8 @@ struct btree_node {
 	u32			written_sectors;
 	u32			node_seq;
 	u64			journal_seq;
+	u64			last_seq;
+	u32			last_offset;
 	struct journal_pin	pin;
 	struct journal_pin	writing_pin;
 	unsigned long		flags;

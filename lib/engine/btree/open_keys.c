@@ -100,7 +100,8 @@ static int grow_entries(struct open_keys *o, u32 nr, gfp_t gfp)
 	entry = kvmalloc_array(max, sizeof(*entry), gfp);
 	if (!entry)
 		return -ENOMEM;
-	memcpy(entry, o->entry, o->nr * sizeof(*entry));
+	if (o->nr)
+		memcpy(entry, o->entry, o->nr * sizeof(*entry));
 	kvfree(o->entry);
 	o->entry = entry;
 	o->max = max;

@@ -243,13 +243,12 @@ static int root_load(struct btrees *b, unsigned int btree_id)
 	return ret;
 }
 
-struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id)
+/* The root, unlocked: it may be one no more by the time it is locked. */
+static struct btree_node *root_get(struct btrees *b, unsigned int btree_id)
 {
 	struct btree_node *n;
 	int ret = 0;
 
-	if (unlikely(btree_id >= BTREE_ID_MAX))
-		return ERR_PTR(-EINVAL);
 	n = smp_load_acquire(&b->roots[btree_id]);
 	if (unlikely(!n)) {
 		mutex_lock(&b->roots_lock);
@@ -260,6 +259,23 @@ struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id)
 		if (ret)
 			return ERR_PTR(ret);
 	}
-	bce_node_lock_read(n);
 	return n;
+}
+
+struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id)
+{
+	struct btree_node *n;
+
+	if (unlikely(btree_id >= BTREE_ID_MAX))
+		return ERR_PTR(-EINVAL);
+	for (;;) {
+		n = root_get(b, btree_id);
+		if (IS_ERR(n))
+			return n;
+		bce_node_lock_read(n);
+		/* whoever replaces a root holds its write lock while he does */
+		if (likely(READ_ONCE(b->roots[btree_id]) == n))
+			return n;
+		node_unlock_read(n);
+	}
 }

@@ -23,7 +23,8 @@
  *	} while (ret == BCE_TRANS_RESTART);
  *	bce_trans_exit(&t);
  *
- * A caller holds no iterator locks across any of these calls. See trans.c and commit.c.
+ * A caller holds no iterator locks across any of these calls, and between begin and commit waits
+ * for nothing that takes other transactions to happen. See trans.c and commit.c.
  */
 struct btrees;
 struct bce_trans;
@@ -37,18 +38,23 @@ struct trans_chunk;
 struct trans_update;
 struct trans_delta;
 struct trans_read;
+struct trans_hook;
 
 /* private; on the caller's stack */
 struct bce_trans {
 	struct btrees		*btrees;
 	struct trans_chunk	*chunks;
-	struct trans_update	*updates;	/* sorted by btree, level, position */
+	struct trans_update	**updates;	/* sorted by btree, level, position */
 	unsigned int		nr_updates, max_updates;
 	struct trans_delta	*deltas;	/* accounting */
 	unsigned int		nr_deltas, max_deltas;
 	struct trans_read	*reads;
 	unsigned int		nr_reads, max_reads;
+	struct trans_hook	*hook;
 	void			*slot[4];	/* bce_trans_slot() */
+	struct btree_node	*last_node;	/* of the last commit: where the next key may go */
+	struct bpos		last_min, last_max;
+	u8			last_btree_id;
 	unsigned int		restarts;
 	bool			exclusive;	/* has restarted often: nobody else commits now */
 	u64			journal_seq;	/* of the last commit */
@@ -97,7 +103,10 @@ int bce_trans_lookup_level(struct bce_trans *t, unsigned int btree_id, unsigned 
  */
 int bce_trans_peek(struct bce_trans *t, unsigned int btree_id, struct bpos pos, struct bpos end,
 		   const struct snapshot_view *view, unsigned int flags, struct bkey *k);
-/* position to peek on from, behind @k (and behind its other versions if @view) */
+/*
+ * Position to peek on from, behind @k (and behind its other versions if @view). In extent btrees
+ * without view, peek takes a position whose snapshot is not 0 for a full one: at or after it.
+ */
 struct bpos bce_trans_after(unsigned int btree_id, const struct bkey *k,
 			    const struct snapshot_view *view);
 /* the last key at or before @pos and at or after @start; no view. For "highest id" searches */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_BTREE_TRANS_INTERNAL_H
+#define ENGINE_BTREE_TRANS_INTERNAL_H
+
+#include "engine/btree/node_change.h"
+#include "engine/btree/trans.h"
+
+struct journal_res;
+
+/* what triggers have been told about an update */
+struct trigger_state {
+	struct bkey	seen;		/* the new key of the last round; valid if @told */
+	struct bkey	old, now;	/* of the round under way */
+	bool		told;
+};
+
+/**
+ * struct trans_update - a key that is to be put
+ * @k:       with its value in the transaction's memory
+ * @pending: triggers have not seen @k
+ */
+struct trans_update {
+	u8			btree_id;
+	u8			level;
+	u8			flags;
+	bool			pending;
+	struct bkey		k;
+	struct trigger_state	*trigger;
+};
+
+struct trans_delta {
+	struct bpos		pos;
+	unsigned int		nr;
+	s64			counters[ACCOUNTING_COUNTERS_MAX];
+};
+
+/* a node as it was read; where it was then is remembered for whoever looks there again */
+struct trans_read {
+	struct btree_node	*n;
+	u32			seq;
+	u8			btree_id;
+	u8			level;
+	struct bpos		min;
+	struct bpos		max;
+};
+
+/*
+ * For changes of the tree itself: nodes that are locked with those of the keys, and a say in the
+ * moment of the commit. It stays with the transaction until the next begin.
+ */
+struct trans_hook {
+	struct btree_node	**nodes;	/* are write-locked too, wherever they are */
+	unsigned int		nr_nodes;
+	unsigned int		journal_u64s;	/* that apply() adds, headers included */
+	/* all is locked and nothing done: 0, or what the commit is to return */
+	int (*check)(struct trans_hook *hook, struct bce_trans *t);
+	/* the keys have been put. @res: NULL without journal. May retire none of the locked nodes */
+	void (*apply)(struct trans_hook *hook, struct bce_trans *t, struct journal_res *res,
+		      u64 seq);
+};
+
+/* Context: after begin. */
+void bce_trans_set_hook(struct bce_trans *t, struct trans_hook *hook);
+
+/* a node, read-locked, is being read: 0, -ENOMEM, BCE_TRANS_RESTART */
+int bce_trans_note_leaf(struct bce_trans *t, const struct btree_node *n);
+
+/* where the update of this position is, or would be */
+unsigned int bce_trans_update_index(const struct bce_trans *t, unsigned int btree_id,
+				    unsigned int level, struct bpos p);
+
+/* what is in the btree at @p, whatever the transaction is to put there; tracked */
+int bce_trans_lookup_below(struct bce_trans *t, unsigned int btree_id, unsigned int level,
+			   struct bpos p, struct bkey *k);
+
+/* count it and remember that it is to begin anew */
+int bce_trans_restart(struct bce_trans *t);
+/* is all that was read still as it was? Only a moment's answer */
+bool bce_trans_reads_hold(const struct bce_trans *t);
+void bce_trans_end_exclusive(struct bce_trans *t);
+
+#endif
