@@ -98,6 +98,7 @@ static void make_member(struct jr_rig *rig, unsigned int dev)
 	b->sb->block_size = cpu_to_le16(rig->o.block_sectors);
 	make_replicas(b, rig->o.nr);
 	make_ring(rig, dev);
+	sbb_add(b, BCH_SB_FIELD_journal_seq_blacklist, 16 * JR_BLACKLIST);
 	for (i = 0; i < rig->o.nr; i++) {
 		sbb_member(b, i)->bucket_size = cpu_to_le16(rig->o.bucket_sectors);
 		sbb_member(b, i)->nbuckets = cpu_to_le64(JR_RING_FIRST + rig->o.ring_nr);
@@ -275,8 +276,6 @@ void jr_init(struct jr_rig *rig, const struct jr_options *o)
 			.usable = true, .nr = o->ring_nr, .bucket = rig->ring_bucket[i],
 			.cur_idx = 1,
 		};
-	for (i = 0; i < JR_PINS; i++)
-		rig->pin[i].rig = rig;
 	jr_members_open(rig);
 }
 
@@ -304,8 +303,9 @@ int jr_open(struct jr_rig *rig)
 	rig->flushed = 0;
 	if (ret)
 		return ret;
+	memset(rig->replayed, 0, sizeof(rig->replayed));
 	for (i = 0; i < JR_PINS; i++)
-		memset(&rig->pin[i].pin, 0, sizeof(rig->pin[i].pin)), rig->pin[i].state = 0;
+		rig->pin[i] = (struct jr_pin) { .rig = rig };
 	return 0;
 }
 
@@ -524,10 +524,9 @@ static void check_roots(struct jr_rig *rig, u64 seq, const u8 *at_start)
 	}
 }
 
-/* where each ring stands, from the copies that were found */
+/* where each ring stands, and what is still needed in it */
 static void note_positions(struct jr_rig *rig)
 {
-	u64 newest[JR_DEVS] = { };
 	unsigned int c, dev;
 	size_t i;
 
@@ -536,20 +535,29 @@ static void note_positions(struct jr_rig *rig)
 		const struct journal_entry *e = rig->r.entry[i];
 
 		for (c = 0; c < e->nr_copies; c++) {
-			const struct journal_copy *copy = &e->copy[c];
-			u64 *seq = &rig->ring_seq[copy->dev][copy->ring_index];
+			u64 *seq = &rig->ring_seq[e->copy[c].dev][e->copy[c].ring_index];
 
 			*seq = max(*seq, e->seq);
-			if (e->seq < newest[copy->dev])
-				continue;
-			newest[copy->dev] = e->seq;
-			rig->ring[copy->dev].cur_idx = copy->ring_index;
-			rig->ring[copy->dev].cur_used_sectors = copy->bucket_offset_sectors +
-				round_up(DIV_ROUND_UP(e->bytes, 512), rig->o.block_sectors);
 		}
 	}
-	for (dev = 0; dev < rig->o.nr; dev++)
+	for (dev = 0; dev < rig->o.nr; dev++) {
 		rig->ring[dev].bucket_seq = rig->ring_seq[dev];
+		if (!rig->r.ring_pos[dev].seq)
+			continue;
+		rig->ring[dev].cur_idx = rig->r.ring_pos[dev].ring_index;
+		rig->ring[dev].cur_used_sectors = rig->r.ring_pos[dev].end_sectors;
+	}
+}
+
+/* as recovery does before it writes */
+static void blacklist(struct jr_rig *rig, u64 start, u64 end)
+{
+	struct bch_sb_field_journal_seq_blacklist *f =
+		sbb_find(&rig->b[0], BCH_SB_FIELD_journal_seq_blacklist);
+
+	require(rig->nr_blacklisted < JR_BLACKLIST);
+	f->entries[rig->nr_blacklisted].start = cpu_to_le64(start);
+	f->entries[rig->nr_blacklisted++].end = cpu_to_le64(end);
 }
 
 static void read_rings(struct jr_rig *rig, bool read_all)
@@ -591,6 +599,7 @@ void jr_read(struct jr_rig *rig)
 	require(rig->r.key_version == 4711 || rig->cipher);
 	require(rig->r.io_clock[0] == 1000 && rig->r.io_clock[1] == 1001);
 	note_positions(rig);
+	blacklist(rig, rig->r.flush_seq + 1, rig->r.next_seq);
 	rig->config.next_seq = rig->r.next_seq;
 	rig->config.replay_seq = rig->r.last_seq;
 }
@@ -615,9 +624,12 @@ void jr_stop(struct jr_rig *rig)
 	require(last->seq == seq && !rig->entry[seq].keys);
 	require(rig->r.next_seq == seq + 1 + JOURNAL_SEQ_SKIP);
 
+	rig->nr_blacklisted--;		/* it was no crash */
+	blacklist(rig, 0, 0);
+	rig->nr_blacklisted--;
 	rig->config.next_seq = rig->config.replay_seq = seq + 1;
 	for (dev = 0; dev < rig->o.nr; dev++) {
-		if (rig->ring_seq[dev][rig->ring[dev].cur_idx] == seq) {
+		if (rig->r.ring_pos[dev].seq) {
 			require(ends[dev].last_bucket == rig->ring[dev].cur_idx);
 			require(ends[dev].last_offset_sectors == rig->ring[dev].cur_used_sectors);
 		}

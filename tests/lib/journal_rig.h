@@ -44,6 +44,7 @@ struct jr_pin {
 };
 
 #define JR_PINS		64
+#define JR_BLACKLIST	64	/* ranges */
 #define JR_SEQS		(1U << 17)
 
 struct jr_rig {
@@ -71,7 +72,9 @@ struct jr_rig {
 	u64			acked;
 	u64			marked[64];
 	unsigned int		nr_marked;
+	unsigned int		nr_blacklisted;
 	struct jr_pin		pin[JR_PINS];
+	struct journal_pin	replayed[3];
 	int			failed;
 	u64			flushed;	/* ops->flushed() said */
 	u64			clock;

@@ -39,6 +39,7 @@ struct journal_scan {
 	size_t			size;
 	u64			scanned;	/* members whose ring was looked at */
 	u64			unreadable;	/* members with read errors in their ring */
+	struct journal_ring_pos	pos[BCH_MEMBERS_MAX];
 };
 
 /*

@@ -12,8 +12,8 @@
  * bce_journal_replay_done(). Pins for old entries come from the nodes their keys were put into. The
  * numbers between the old entries and the first new one have slots nobody is in.
  *
- * The front moves when its slot becomes empty. It never moves back: a pin can be added only where
- * somebody holds the slot.
+ * The front moves when its slot becomes empty. It never moves back: a pin can be added only while
+ * somebody holds that slot or an older one.
  *
  * Flushing a pin means calling its owner without locks. Meanwhile the owner may drop the pin, pin
  * anew, even wish to free it: pin->flushing says that somebody is inside, and bce_journal_pin_sync()
@@ -162,8 +162,7 @@ static bool pin_set(struct journal *j, struct journal_pin *pin, u64 seq, journal
 
 	if (old && old <= seq)
 		return false;
-	if (WARN_ON_ONCE(seq < j->pin_front || seq >= j->pin_back ||
-			 !slot_of(j, seq)->count))
+	if (WARN_ON_ONCE(seq < j->pin_front || seq >= j->pin_back))
 		seq = clamp(seq, j->pin_front, j->pin_back - 1);
 	slot_of(j, seq)->count++;
 	if (old)

@@ -104,6 +104,7 @@ static int read_entries(struct journal_replay *r, const struct journal_read_cont
 	}
 	r->entry = s.entry;
 	r->nr_entries = s.nr;
+	memcpy(r->ring_pos, s.pos, sizeof(r->ring_pos));
 	*scanned = s.scanned;
 	return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef ENGINE_JOURNAL_REPLAY_H
 #define ENGINE_JOURNAL_REPLAY_H
 
+#include "engine/format/ids.h"
 #include "engine/format/journal.h"
 #include "engine/key/validate.h"
 #include "engine/sb/entry.h"
@@ -44,6 +45,13 @@ struct journal_entry {
 	struct journal_copy	copy[JOURNAL_COPIES_MAX];	/* the first ones found */
 };
 
+/* where a member's ring was written last; entries that are not replayed count, and damaged ones */
+struct journal_ring_pos {
+	u64	seq;			/* highest number in it; 0: nothing found, or not looked at */
+	u32	ring_index;
+	u32	end_sectors;		/* in that bucket; the next entry may begin there */
+};
+
 /*
  * What the journal (dirty set) or the clean section (clean set) says. Roots of a
  * clean set come from the section, and there are no entries, unless read_all asked
@@ -60,6 +68,7 @@ struct journal_replay {
 	struct journal_entry	**entry;	/* sorted by seq, all kept ones */
 	size_t			nr_entries;
 	struct journal_blacklist *blacklist;
+	struct journal_ring_pos	ring_pos[BCH_MEMBERS_MAX];	/* only if the rings were read */
 };
 
 struct journal_read_context {

@@ -175,6 +175,20 @@ static int scan_add(struct journal_scan *s, const struct ring_bucket *b, size_t 
 	return 0;
 }
 
+/* The member's ring has been written up to @end_bytes of this bucket, by entry @seq. */
+static void note_pos(struct journal_scan *s, const struct ring_bucket *b, u64 seq, size_t end_bytes)
+{
+	struct journal_ring_pos *pos = &s->pos[b->m->idx];
+
+	if (seq < pos->seq)
+		return;
+	*pos = (struct journal_ring_pos) {
+		.seq = seq,
+		.ring_index = b->ring_index,
+		.end_sectors = end_bytes / SECTOR_BYTES,
+	};
+}
+
 /* ---- the entries of a bucket ---- */
 
 enum found { FOUND_NOTHING, FOUND_DAMAGED, FOUND_OLD, FOUND_ENTRY };
@@ -265,6 +279,8 @@ static int add_damaged(struct journal_scan *s, const struct ring_bucket *b, size
 
 	if (bytes > b->filled - offset || bytes > JSET_BYTES_MAX || !seq || seq < bucket_seq)
 		return 0;
+	/* how long it really is nobody knows: go on in another bucket */
+	note_pos(s, b, seq, b->bytes);
 	if (entry_too_old(s, seq))
 		return 0;
 	log_damaged(s, b, offset, j);
@@ -291,6 +307,7 @@ static int scan_bucket(struct journal_scan *s, struct ring_bucket *b)
 			if (!entry_too_old(s, bucket_seq))
 				ret = scan_add(s, b, offset, j, true);
 			offset += min(round_up(jset_bytes(j), s->block_bytes), b->bytes - offset);
+			note_pos(s, b, bucket_seq, offset);
 			continue;
 		}
 		if (found == FOUND_DAMAGED) {
