@@ -243,15 +243,32 @@ static void copy_val(struct disk_key *out, unsigned int header_u64s, const struc
 		memcpy((__le64 *)out + header_u64s, k->v, bkey_val_bytes(k));
 }
 
+static bool fields_fit(const struct key_format *f, const u64 v[BKEY_NR_FIELDS])
+{
+	unsigned int i;
+
+	for (i = 0; i < BKEY_NR_FIELDS; i++)
+		if (!field_fits(f, i, v[i]))
+			return false;
+	return true;
+}
+
+unsigned int bce_key_packed_u64s(const struct key_format *f, const struct bkey *k)
+{
+	u64 v[BKEY_NR_FIELDS];
+
+	key_fields(k, v);
+	return (fields_fit(f, v) ? f->key_u64s : BKEY_U64S) + k->val_u64s;
+}
+
 unsigned int bce_key_pack(const struct key_format *f, const struct bkey *k, struct disk_key *out)
 {
 	u64 v[BKEY_NR_FIELDS];
 	unsigned int i;
 
 	key_fields(k, v);
-	for (i = 0; i < BKEY_NR_FIELDS; i++)
-		if (!field_fits(f, i, v[i]))
-			return bce_key_write_unpacked(k, out);
+	if (!fields_fit(f, v))
+		return bce_key_write_unpacked(k, out);
 
 	memset(out, 0, f->key_u64s * sizeof(__le64));
 	for (i = 0; i < BKEY_NR_FIELDS; i++)

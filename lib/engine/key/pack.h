@@ -58,6 +58,9 @@ struct bpos bce_key_unpack_pos(const struct key_format *f, const struct disk_key
  */
 unsigned int bce_key_pack(const struct key_format *f, const struct bkey *k, struct disk_key *out);
 
+/* u64s that bce_key_pack() would write */
+unsigned int bce_key_packed_u64s(const struct key_format *f, const struct bkey *k);
+
 /* unpacked form, as in journal entries and the clean section */
 unsigned int bce_key_write_unpacked(const struct bkey *k, struct disk_key *out);
 /* NULL or text: an unpacked key of at most @room_u64s */
