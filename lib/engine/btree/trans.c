@@ -487,6 +487,7 @@ struct wanted {
 	struct bpos			end;
 	unsigned int			flags;
 	bool				extents;
+	bool				versions;	/* of different snapshots, which may overlap */
 };
 
 /* does @k begin at or after the end? */
@@ -503,7 +504,7 @@ static bool is_beyond(const struct wanted *w, const struct bkey *k)
  */
 static bool is_last(const struct wanted *w, const struct bkey *k)
 {
-	return !w->extents || w->view || k->p.inode > w->end.inode;
+	return !w->extents || !w->versions || w->view || k->p.inode > w->end.inode;
 }
 
 static int merged_peek(struct merged *m, const struct wanted *w, struct bkey *k)
@@ -585,6 +586,7 @@ int bce_trans_peek(struct bce_trans *t, unsigned int btree_id, struct bpos pos, 
 	struct wanted w = {
 		.view = bce_btree_has_snapshots(btree_id) ? view : NULL,
 		.end = end, .flags = flags, .extents = bce_btree_has_extents(btree_id),
+		.versions = bce_btree_has_snapshots(btree_id),
 	};
 	struct bpos search;
 
