@@ -32,8 +32,10 @@ static void write_put(struct bdev_write *w)
 {
 	if (!atomic_dec_and_test(&w->pending))
 		return;
-	if (w->error)
+	if (w->error) {
 		bce_member_io_done(w->m, 0, true);
+		bce_member_count_write_error(w->m);
+	}
 	/* whoever waits or is called may free @w */
 	if (w->done)
 		w->done(w);

@@ -46,6 +46,7 @@ struct slot_stats {
 	atomic64_t	reads;
 	atomic64_t	read_sectors;
 	atomic64_t	io_errors;
+	atomic64_t	write_errors;
 	atomic64_t	csum_errors;
 	u64		latency_ns;	/* racy by design; READ_ONCE, WRITE_ONCE */
 	u8		uuid[16];	/* whom these numbers belong to; under table->lock */
@@ -102,6 +103,7 @@ static void slot_stats_claim(struct slot_stats *stats, const u8 uuid[16])
 	atomic64_set(&stats->reads, 0);
 	atomic64_set(&stats->read_sectors, 0);
 	atomic64_set(&stats->io_errors, 0);
+	atomic64_set(&stats->write_errors, 0);
 	atomic64_set(&stats->csum_errors, 0);
 	WRITE_ONCE(stats->latency_ns, 0);
 	memcpy(stats->uuid, uuid, sizeof(stats->uuid));
@@ -255,6 +257,11 @@ void bce_member_count_csum_error(struct member_dev *m)
 	atomic64_inc(&to_attached(m)->stats->csum_errors);
 }
 
+void bce_member_count_write_error(struct member_dev *m)
+{
+	atomic64_inc(&to_attached(m)->stats->write_errors);
+}
+
 void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out)
 {
 	struct slot_stats *stats;
@@ -266,6 +273,7 @@ void bce_member_counters(struct member_table *t, unsigned int idx, struct member
 	out->reads = atomic64_read(&stats->reads);
 	out->read_sectors = atomic64_read(&stats->read_sectors);
 	out->io_errors = atomic64_read(&stats->io_errors);
+	out->write_errors = atomic64_read(&stats->write_errors);
 	out->csum_errors = atomic64_read(&stats->csum_errors);
 	out->latency_ns = READ_ONCE(stats->latency_ns);
 }

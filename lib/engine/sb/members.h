@@ -51,7 +51,8 @@ u64 bce_member_latency_ns(struct member_table *t, unsigned int idx);
 struct member_counters {
 	u64	reads;
 	u64	read_sectors;
-	u64	io_errors;
+	u64	io_errors;		/* failed reads and writes */
+	u64	write_errors;		/* the writes among them */
 	u64	csum_errors;
 	u64	latency_ns;
 };
@@ -59,6 +60,8 @@ struct member_counters {
 void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out);
 void bce_member_count_read(struct member_dev *m, u32 sectors);
 void bce_member_count_csum_error(struct member_dev *m);
+/* beside bce_member_io_done() with an error: it was a write */
+void bce_member_count_write_error(struct member_dev *m);
 
 /**
  * bce_member_read_sync() - read @bytes (a multiple of 512) at @sector into kvmalloc'ed memory

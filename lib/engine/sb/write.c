@@ -278,12 +278,19 @@ static void count_errors(struct sb_writer *w, unsigned int dev)
 {
 	struct bch_member *record = sb_members_record(w, dev);
 	struct member_counters now, *counted = &w->counted[dev];
+	u64 writes;
 
 	bce_member_counters(w->members, dev, &now);
+	/* counted one after the other: a write error may be seen before it is an I/O error */
+	now.write_errors = min(now.write_errors, now.io_errors);
 	/* another device took the slot: it counts from zero */
-	if (now.io_errors < counted->io_errors || now.csum_errors < counted->csum_errors)
+	if (now.io_errors < counted->io_errors || now.write_errors < counted->write_errors ||
+	    now.csum_errors < counted->csum_errors)
 		*counted = (struct member_counters) { };
-	le64_add_cpu(&record->errors[BCH_MEMBER_ERROR_read], now.io_errors - counted->io_errors);
+	writes = min(now.write_errors - counted->write_errors, now.io_errors - counted->io_errors);
+	le64_add_cpu(&record->errors[BCH_MEMBER_ERROR_write], writes);
+	le64_add_cpu(&record->errors[BCH_MEMBER_ERROR_read],
+		     now.io_errors - counted->io_errors - writes);
 	le64_add_cpu(&record->errors[BCH_MEMBER_ERROR_checksum],
 		     now.csum_errors - counted->csum_errors);
 	*counted = now;
