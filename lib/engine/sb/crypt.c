@@ -70,8 +70,7 @@ int bce_sb_kdf_params(const struct bch_sb *sb, u8 *log_n, u8 *log_r, u8 *log_p)
 	return 0;
 }
 
-/* undo the wrapping of @key in place */
-static int key_unwrap(const struct bch_sb *sb, struct bch_key *key, const u8 *passphrase_key)
+int sb_key_wrap(const struct bch_sb *sb, struct bch_key *key, const u8 *passphrase_key)
 {
 	struct bce_nonce nonce = {
 		.d = { 0, 0, get_unaligned_le32(sb->uuid), get_unaligned_le32(sb->uuid + 4) },
@@ -82,7 +81,17 @@ static int key_unwrap(const struct bch_sb *sb, struct bch_key *key, const u8 *pa
 		return -ENOMEM;
 	bce_cipher_crypt(cipher, nonce, key, sizeof(*key));
 	bce_cipher_free(cipher);
-	return le64_to_cpu(key->magic) == BCH_KEY_MAGIC ? 0 : -EKEYREJECTED;
+	return 0;
+}
+
+/* undo the wrapping of @key in place */
+static int key_unwrap(const struct bch_sb *sb, struct bch_key *key, const u8 *passphrase_key)
+{
+	int ret = sb_key_wrap(sb, key, passphrase_key);
+
+	if (!ret && le64_to_cpu(key->magic) != BCH_KEY_MAGIC)
+		ret = -EKEYREJECTED;
+	return ret;
 }
 
 int bce_sb_unlock(const struct bch_sb *sb, const u8 *passphrase_key, struct bce_cipher **out)

@@ -42,6 +42,9 @@ bool sb_member_record(const struct bch_sb *sb, unsigned int idx, struct bch_memb
 bool sb_member_of_field(const struct bch_sb_field *f, unsigned int idx, struct bch_member *out);
 void sb_member_decode(const struct bch_member *m, struct member_info *out);
 
+/* wrap a master key, or undo it: the same operation. Return: 0, -ENOMEM */
+int sb_key_wrap(const struct bch_sb *sb, struct bch_key *key, const u8 *passphrase_key);
+
 /* the disk groups table and its length */
 const struct bch_disk_group *sb_groups(const struct bch_sb *sb, unsigned int *nr);
 

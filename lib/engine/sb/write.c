@@ -67,6 +67,11 @@ struct sb_writer *sb_writer_alloc(const struct bch_sb *head, struct member_table
 	return w;
 }
 
+void sb_writer_wipe(struct sb_writer *w)
+{
+	memzero_explicit(w->sb, w->room);
+}
+
 static int copy_common_fields(struct sb_writer *w, const struct bch_sb *from)
 {
 	const struct bch_sb_field *f = NULL;

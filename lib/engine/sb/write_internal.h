@@ -61,6 +61,8 @@ static inline int sb_own_slot(unsigned int type)
 /* a writer with an empty common part of @head's header; see format.c */
 struct sb_writer *sb_writer_alloc(const struct bch_sb *head, struct member_table *members,
 				  struct bce_log *log);
+/* before it is closed: nothing of its content (a key) stays in freed memory */
+void sb_writer_wipe(struct sb_writer *w);
 /* the layout and the own sections of @sb become member @dev's. Return: 0, -ENOMEM */
 int sb_own_set(struct sb_writer *w, unsigned int dev, const struct bch_sb *sb);
 /* bytes of a member's superblock */
