@@ -498,16 +498,21 @@ void bce_node_cache_set_pinned(struct node_cache *c, struct btree_node *n, bool 
 		clock_add(c, n);
 }
 
-void bce_node_cache_retire(struct node_cache *c, struct btree_node *n)
+void bce_node_cache_forget(struct node_cache *c, struct btree_node *n)
 {
 	if (!hlist_unhashed(&n->hash_link)) {
 		hash_remove(c, n);
 		if (!n->pinned)
 			clock_remove(c, n);
 	}
+	node_forget(n);
+}
+
+void bce_node_cache_retire(struct node_cache *c, struct btree_node *n)
+{
+	bce_node_cache_forget(c, n);
 	node_uncount(c, n);
 	node_free_keys(n);
-	node_forget(n);
 	WRITE_ONCE(n->dirty, false);
 	node_make_idle(c, n);
 	node_unlock_write(n);

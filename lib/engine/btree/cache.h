@@ -65,8 +65,13 @@ struct btree_node *bce_node_cache_new(struct node_cache *c, unsigned int level);
  */
 int bce_node_cache_publish(struct node_cache *c, struct btree_node *n, bool pinned);
 /*
- * @n, write-locked, is no node any more, published or not: no identity, no keys, pins or dirt.
- * Unlocks it; whoever waited for it sees that it is not what he looked for.
+ * @n, write-locked, is not to be found any more, neither by who looks for it nor by who waits for
+ * its lock: it has no identity. Its keys stay until it is retired.
+ */
+void bce_node_cache_forget(struct node_cache *c, struct btree_node *n);
+/*
+ * @n, write-locked, is no node any more, published or not, forgotten or not. Its keys go; its pins
+ * must have gone. Unlocks it.
  */
 void bce_node_cache_retire(struct node_cache *c, struct btree_node *n);
 /* a root may have to stay, or may go again; @n write-locked, published */

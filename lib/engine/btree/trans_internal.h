@@ -54,7 +54,11 @@ struct trans_hook {
 	unsigned int		journal_u64s;	/* that apply() adds, headers included */
 	/* all is locked and nothing done: 0, or what the commit is to return */
 	int (*check)(struct trans_hook *hook, struct bce_trans *t);
-	/* the keys have been put. @res: NULL without journal. May retire none of the locked nodes */
+	/*
+	 * The keys have been put. @res: NULL without journal. Nodes that are replaced are forgotten
+	 * here (cache.h), those that replace them published; nodes of the transaction's are
+	 * unlocked behind it, so none is retired before the commit returns.
+	 */
 	void (*apply)(struct trans_hook *hook, struct bce_trans *t, struct journal_res *res,
 		      u64 seq);
 };
