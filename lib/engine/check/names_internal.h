@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_CHECK_NAMES_INTERNAL_H
+#define ENGINE_CHECK_NAMES_INTERNAL_H
+
+#include "engine/btree/iter.h"
+#include "engine/check/check.h"
+#include "engine/format/values.h"
+#include "engine/key/inode.h"
+#include "engine/key/values.h"
+
+#define ROOT_INUM		4096
+#define ROOT_SUBVOL		1
+#define DIRENT_TYPE_DIRECTORY	4
+#define LOOP_CACHE_SLOTS	4096
+
+/* a snapshot node; see snapshots.c */
+struct check_snapshot {
+	u32			id;
+	struct snapshot_info	info;
+	bool			live;		/* a subvolume that stays uses it or a node below */
+	u32			same_as;	/* id of the node whose view counts; 0: dead */
+};
+
+/* a version of an inode */
+struct check_version {
+	u8			type;		/* of the key */
+	struct inode_fields	f;		/* type inode: all; else inum and snapshot only */
+};
+
+/* a version of a file with several names, or with one that it does not know */
+struct check_links {
+	u64	inum;
+	u32	snapshot;
+	u32	nlink;		/* as stored */
+	u64	names;		/* found */
+	bool	no_back_reference;
+};
+
+/* what is hashed: the name; of an xattr the type byte and the name */
+struct hash_name {
+	u8		bytes[BCH_DIRENT_NAME_MAX + 1];
+	unsigned int	len;
+};
+
+/* buffers too large for the stack, tables, and the inode last looked up */
+struct name_check {
+	struct check		*c;
+	struct bkey_buf		buf;
+	struct bkey_buf		buf2;
+	u64			done;
+	bool			clean;
+	struct {
+		bool		valid;
+		int		ret;
+		u64		inum;
+		u32		snapshot;
+		struct inode_fields fields;
+	}			last;
+
+	struct check_snapshot	*snapshot;	/* by id */
+	size_t			nr_snapshots, snapshots_room;
+
+	/* inodes.c: the versions of one inode, lowest snapshot first */
+	struct check_version	*version;
+	size_t			nr_versions, versions_room;
+	struct check_links	*links;		/* by inum, snapshot */
+	size_t			nr_links, links_room;
+	/* directories from which the way up is known to end well */
+	struct {
+		u64	inum;
+		u32	snapshot;
+	}			no_loop[LOOP_CACHE_SLOTS];
+
+	struct hash_name	names[2];	/* hash.c */
+
+	/* dirents.c: snapshots of the keys of one position met so far */
+	struct bpos		at;
+	u32			*seen;
+	size_t			nr_seen, seen_room;
+};
+
+typedef int (*name_key_fn)(struct name_check *n, const struct bkey *k);
+
+/* names.c */
+/* walk a btree; no lock is held while @fn runs, and it may look up others */
+int check_names_walk(struct name_check *n, unsigned int btree_id, const char *pass,
+		     name_key_fn fn);
+/* the version of an inode that snapshot @snapshot sees. 0, -ENOENT, or what reading gave */
+int check_inode_at(struct name_check *n, u64 inum, u32 snapshot, struct inode_fields *out);
+/* -ENOMEM is for the caller; what cannot be read has been told by the pass over nodes */
+static inline int check_memory_only(int ret)
+{
+	return ret == -ENOMEM ? ret : 0;
+}
+
+/* snapshots.c */
+int check_snapshots(struct name_check *n);
+int check_subvolume_lookup(struct name_check *n, u32 id, struct subvolume_info *out);
+/*
+ * Is a key in this snapshot to be judged? Tells if the snapshot does not exist; not if it is
+ * waiting to be cleaned away, or to be folded into its only child.
+ */
+bool check_snapshot_judged(struct name_check *n, unsigned int btree_id, const struct bkey *k);
+
+/* inodes.c */
+int check_inodes(struct name_check *n);
+int check_inode_index(struct name_check *n);	/* deleted_inodes, logged_ops */
+int check_dir_empty(struct name_check *n, const struct inode_fields *f, bool *empty);
+
+/* extents.c */
+int check_version_extents(struct name_check *n, const struct inode_fields *f);
+int check_extents(struct name_check *n);
+
+/* dirents.c */
+bool check_dirent_names(const struct bkey *k, const struct inode_fields *f);
+int check_dirents(struct name_check *n);
+int check_dir_links(struct name_check *n, const struct inode_fields *f);
+void check_links_compare(struct name_check *n);
+
+/* hash.c */
+/* place of an entry, a whiteout or anything else in a directory's or inode's table */
+int check_hash_key(struct name_check *n, unsigned int btree_id, const struct bkey *k,
+		   const struct inode_fields *owner);
+
+#endif
