@@ -183,8 +183,9 @@ const struct command cmd_fsck = {
 	.help		=
 		"Reads every node and validates every key; adds up what refers to each bucket and\n"
 		"compares it with all that is kept about buckets (backpointers, free space, counters);\n"
-		"checks names, inodes, extents and attributes against each other. Exit codes as\n"
-		"fsck(8): 0 nothing found, 4 findings, 8 the check could not be made, 16 wrong usage.\n\n"
+		"checks snapshots, subvolumes, inodes, names, extents and attributes against each\n"
+		"other. Exit codes as fsck(8): 0 nothing found, 4 findings, 8 the check could not be\n"
+		"made, 16 wrong usage.\n\n"
 		"  -n                   change nothing; needed, as this version does not repair\n"
 		"      --degraded       although a member is missing, if all data has a copy\n"
 		"      --very-degraded  although data is missing\n"

@@ -68,11 +68,17 @@ int bce_check_nodes(struct check *c);
 int bce_check_allocations(struct check *c);
 
 /**
- * bce_check_names() - names against files, files against names
- * Every inode in use has a name that leads to it, every name leads to an inode of
- * the right type; directories count their subdirectories and files their sectors
- * rightly; extents and attributes belong to an inode; subvolumes have a root.
- * Source: docs/format/60-filesystem-keys.md, part VIII.
+ * bce_check_names() - files, names, snapshots, subvolumes
+ *
+ * Snapshot trees, nodes and subvolumes and the way from each to the root; inodes: flags, names,
+ * sectors and ends of extents and subdirectories as each version sees them, link counts, orphans; names:
+ * places in hash tables, targets, back references; attributes; loops of directories;
+ * deleted_inodes, logged_ops. What a deleted snapshot has left is not judged.
+ * Needs @snapshots, @block_sectors; @replay tells whether the set is clean.
+ *
+ * Source: docs/format/60-filesystem-keys.md, part VIII; 40-recovery.md, section 4.
+ * Context: may sleep. Takes 64 bytes per snapshot node, 40 per version of a file with several links.
+ * Return: 0 or -ENOMEM; findings are counted in the log.
  */
 int bce_check_names(struct check *c);
 
