@@ -21,6 +21,7 @@
 #include "btree_set.h"
 #include "engine/btree/btrees_internal.h"
 #include "engine/format/ids.h"
+#include "kapi/kapi.h"
 #include "mem_btrees.h"
 #include "random.h"
 
@@ -721,6 +722,97 @@ static void test_triggers(void **state)
 	mem_btrees_exit(&m);
 }
 
+/* ---- memory that is not to be had ---- */
+
+enum { SCRIPT_STEPS = 40, STEP_KEYS = 24 };
+
+/* each step puts its number at places in all btrees, over those of earlier steps, and counts */
+static int script_step(struct bce_trans *t, void *ctx)
+{
+	static const struct accounting_pos count = { .type = ACCOUNTING_nr_inodes };
+	u64 step = *(unsigned int *)ctx;
+	struct bkey k, found;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < STEP_KEYS && !ret; i++) {
+		k = cookie(1 + (i * 7 + step * 13) % 200, &step);
+		ret = bce_trans_lookup(t, BTREE_ID_xattrs, k.p, NULL, 0, &found);
+		if (ret == -ENOENT)
+			ret = 0;
+		if (!ret && i % 5 == 4)
+			ret = bce_trans_delete(t, BTREE_ID_xattrs, k.p, 0);
+		else if (!ret)
+			ret = bce_trans_update(t, BTREE_ID_xattrs, &k, 0);
+		k = (struct bkey) { .p = POS(1, 1 + step * STEP_KEYS + i), .type = KEY_TYPE_set };
+		if (!ret)
+			ret = bce_trans_update(t, BTREE_ID_lru, &k, 0);
+	}
+	return ret ?: bce_trans_account(t, &count, &(s64) { 1 }, 1);
+}
+
+static unsigned int nr_keys(struct btrees *b, unsigned int btree_id)
+{
+	struct btree_iter iter;
+	const struct bkey *k;
+	unsigned int nr = 0;
+
+	bce_btree_iter_init(&iter, b, btree_id, 0, POS_MIN, 0, NULL);
+	for (k = bce_btree_iter_peek(&iter); k; k = bce_btree_iter_next(&iter))
+		nr++;
+	bce_btree_iter_exit(&iter);
+	return nr;
+}
+
+/* Run the script, with the @nth allocation and perhaps all later ones of a step failing. */
+static bool run_script(u64 nth, bool from)
+{
+	struct accounting_pos count = { .type = ACCOUNTING_nr_inodes };
+	struct bversion version;
+	struct mem_btrees m;
+	unsigned int step, done = 0, before;
+	bool failed = false;
+	int ret;
+
+	mem_btrees_init(&m);
+	mem_btrees_open(&m, NULL, NULL);
+	/* roots are there: it is transactions that fail */
+	assert_int_equal(nr_keys(m.b, BTREE_ID_xattrs) + nr_keys(m.b, BTREE_ID_lru) +
+			 nr_keys(m.b, BTREE_ID_accounting), 0);
+	kapi_alloc_fail(nth, from);
+	for (step = 0; step < SCRIPT_STEPS; step++) {
+		before = nr_keys(m.b, BTREE_ID_xattrs);
+		ret = bce_trans_run(m.b, script_step, &step, 0, NULL);
+		if (ret) {
+			assert_int_equal(ret, -ENOMEM);
+			/* nothing of it has happened; once more, with memory */
+			assert_int_equal(nr_keys(m.b, BTREE_ID_xattrs), before);
+			assert_int_equal(nr_keys(m.b, BTREE_ID_lru), done * STEP_KEYS);
+			kapi_alloc_fail(0, false);
+			failed = true;
+			assert_int_equal(bce_trans_run(m.b, script_step, &step, 0, NULL), 0);
+		}
+		done++;
+		assert_int_equal(nr_keys(m.b, BTREE_ID_lru), done * STEP_KEYS);
+		assert_int_equal(counter(m.b, &count, &version), done);
+	}
+	failed |= kapi_alloc_failed();
+	kapi_alloc_fail(0, false);
+	mem_btrees_exit(&m);
+	return failed;
+}
+
+static void test_no_memory(void **state)
+{
+	unsigned int nth, failures = 0;
+
+	for (nth = 1; run_script(nth, false); nth++)
+		failures++;
+	assert_true(failures > 20);
+	for (nth = 1; run_script(nth, true); nth++)
+		;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -732,6 +824,7 @@ int main(void)
 		cmocka_unit_test(test_exclusive),
 		cmocka_unit_test(test_bad_key),
 		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
