@@ -8,6 +8,7 @@
  */
 #include "engine/check/alloc_internal.h"
 
+#include <linux/limits.h>
 #include <linux/minmax.h>
 
 #include "engine/key/values.h"
@@ -163,6 +164,8 @@ void check_shared_ref(struct alloc_check *a, const struct bkey *k)
 	bce_reflink_p_decode(k, &p);
 	at = p.idx - min_t(u64, p.front_pad, p.idx);
 	end = p.idx + k->size + p.back_pad;
+	if (end < p.idx)
+		end = U64_MAX;
 	for (size_t i = shared_from(a, at); at < end; i++) {
 		struct check_shared *s = i < a->nr_shared ? &a->shared[i] : NULL;
 		u64 hole_end = s ? min(shared_start(s), end) : end;
