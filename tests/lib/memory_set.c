@@ -106,6 +106,29 @@ void memory_clear(struct memory_set *m, unsigned int btree_id)
 			remove_at(m, i);
 }
 
+void memory_scramble(struct memory_set *m, u64 random)
+{
+	struct memory_key *key = m->key[random % m->nr];
+	unsigned int word = random >> 20 & 0xff, bit = random >> 28 & 63;
+	struct bkey *k = &key->k;
+	u64 mask = random >> 34 & 1 ? random : 1ULL << bit;
+
+	if (random >> 36 & 1 && k->val_u64s)
+		key->v[word % k->val_u64s] ^= mask;
+	else if (word < 64)
+		k->p.offset ^= mask;
+	else if (word < 128)
+		k->p.inode ^= mask;
+	else if (word < 160)
+		k->p.snapshot ^= (u32)mask;
+	else if (word < 192)
+		k->size ^= (u32)mask;
+	else if (word < 224)
+		k->type = bit % (KEY_TYPE_NR + 1);
+	else
+		k->val_u64s = bit % (k->val_u64s + 1);
+}
+
 static void add_entry(struct journal_replay *keys, struct jset_builder *b,
 		      struct journal_entry *entry)
 {

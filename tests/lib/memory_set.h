@@ -45,6 +45,9 @@ void memory_remove(struct memory_set *m, unsigned int btree_id, struct bpos p);
 /* all keys of a btree */
 void memory_clear(struct memory_set *m, unsigned int btree_id);
 
+/* something of some key changed at random: position, size, type, version or value */
+void memory_scramble(struct memory_set *m, u64 random);
+
 /*
  * Open the btrees and read the snapshot table. @config: NULL for nodes of 64 KiB that are nowhere;
  * else the set's own, whose roots are taken over and whose log is used.

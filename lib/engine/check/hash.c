@@ -27,15 +27,17 @@ static bool name_of(const struct bkey *k, struct hash_name *out)
 	if (k->type == KEY_TYPE_dirent) {
 		bce_dirent_decode(k, &d);
 		out->len = min_t(unsigned int, d.name_len, BCH_DIRENT_NAME_MAX);
-		memcpy(out->bytes, d.name, out->len);
-		return true;
+		if (out->len)
+			memcpy(out->bytes, d.name, out->len);
+		return out->len;
 	}
 	if (k->type != KEY_TYPE_xattr)
 		return false;
 	bce_xattr_decode(k, &x);
 	out->bytes[0] = x.type;
 	out->len = 1 + min_t(unsigned int, x.name_len, BCH_DIRENT_NAME_MAX);
-	memcpy(out->bytes + 1, x.name, out->len - 1);
+	if (out->len > 1)
+		memcpy(out->bytes + 1, x.name, out->len - 1);
 	return true;
 }
 
