@@ -80,9 +80,8 @@ static void inode_options(const struct inode_fields *f, struct bce_inode *out)
 	out->opts_explicit = f->fields_set;
 }
 
-/* what users see of the stored fields */
-static void inode_present(const struct sb_info *info, struct bce_file_id id,
-			  const struct inode_fields *f, struct bce_inode *out)
+void names_inode_present(const struct sb_info *info, struct bce_file_id id,
+			 const struct inode_fields *f, struct bce_inode *out)
 {
 	*out = (struct bce_inode) {
 		.id = id,
@@ -121,7 +120,7 @@ int names_inode_read(const struct names_source *src, struct bce_file_id id, stru
 	if (!ret)
 		ret = names_inode_fields(src, id.inum, &view, &f);
 	if (!ret)
-		inode_present(src->info, id, &f, out);
+		names_inode_present(src->info, id, &f, out);
 	return ret;
 }
 
@@ -135,4 +134,16 @@ int names_parent(const struct names_source *src, const struct bce_inode *inode,
 		.inum = inode->parent_inum,
 	};
 	return 0;
+}
+
+int names_inode_journal_seq(const struct names_source *src, struct bce_file_id id, u64 *seq)
+{
+	struct snapshot_view view;
+	struct inode_fields f;
+	int ret = names_view(src, id.subvol, &view) ?:
+		  names_inode_fields(src, id.inum, &view, &f);
+
+	if (!ret)
+		*seq = f.journal_seq;
+	return ret;
 }

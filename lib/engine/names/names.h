@@ -31,6 +31,11 @@ struct timespec64 names_time(const struct sb_info *info, s64 t);
 /* the inode key seen through @view, decoded. -ENOENT, -EIO */
 int names_inode_fields(const struct names_source *src, u64 inum, const struct snapshot_view *view,
 		       struct inode_fields *out);
+/* what users see of the stored fields */
+void names_inode_present(const struct sb_info *info, struct bce_file_id id,
+			 const struct inode_fields *f, struct bce_inode *out);
+/* the journal entry that holds the last change of an inode: for fsync. 0, -ENOENT, -EIO */
+int names_inode_journal_seq(const struct names_source *src, struct bce_file_id id, u64 *seq);
 int names_inode_read(const struct names_source *src, struct bce_file_id id,
 		     struct bce_inode *out);
 int names_parent(const struct names_source *src, const struct bce_inode *inode,

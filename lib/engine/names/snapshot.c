@@ -418,6 +418,22 @@ bool bce_subvolume_find(const struct snapshot_table *t, u32 id, struct subvolume
 	return s;
 }
 
+bool bce_subvolume_next(const struct snapshot_table *t, u32 id, struct subvolume_info *out)
+{
+	const struct snapshot_data *d;
+	bool found = false;
+
+	rcu_read_lock();
+	d = rcu_dereference(t->data);
+	for (u32 i = 0; i < d->nr_subvols && !found; i++)
+		if (d->subvol[i].id > id) {
+			*out = d->subvol[i];
+			found = true;
+		}
+	rcu_read_unlock();
+	return found;
+}
+
 /* ---- changes ---- */
 
 void bce_snapshot_table_lock(struct snapshot_table *t)

@@ -36,6 +36,8 @@ u32 bce_snapshot_next_descendant(const struct snapshot_table *t, u32 id, u32 pre
 
 /* from the table; false: no such subvolume */
 bool bce_subvolume_find(const struct snapshot_table *t, u32 id, struct subvolume_info *out);
+/* the one with the next higher id than @id, which may be out->id; false: none */
+bool bce_subvolume_next(const struct snapshot_table *t, u32 id, struct subvolume_info *out);
 /* from the btree. Return: 0, -ENOENT, -EIO */
 int bce_subvolume_lookup(struct btrees *b, u32 id, struct subvolume_info *out);
 

@@ -13,6 +13,9 @@
  */
 #include "engine/sb/sb.h"
 
+#include <linux/errno.h>
+#include <linux/string.h>
+
 #include "engine/format/ids.h"
 #include "engine/sb/sb_internal.h"
 
@@ -101,4 +104,28 @@ void bce_sb_target_text(struct text_buf *out, const struct bch_sb *sb, u16 targe
 		else
 			bce_text_printf(out, "group %u (missing)", target - BCH_TARGET_GROUP_BASE);
 	}
+}
+
+int bce_sb_target_parse(const struct bch_sb *sb, const char *text, u16 *target)
+{
+	struct text_buf path = TEXT_BUF_INIT;
+	const struct bch_disk_group *groups;
+	unsigned int nr, g;
+	bool found = false;
+
+	if (!strcmp(text, "none")) {
+		*target = BCH_TARGET_NONE;
+		return 0;
+	}
+	groups = sb_groups(sb, &nr);
+	for (g = 0; g < nr && !found; g++) {
+		if (!group_usable(groups, nr, g))
+			continue;
+		bce_text_reset(&path);
+		group_path_text(&path, groups, nr, g);
+		found = !path.failed && !strcmp(bce_text_str(&path), text);
+		*target = BCH_TARGET_GROUP_BASE + g;
+	}
+	bce_text_exit(&path);
+	return found ? 0 : -ENOENT;
 }

@@ -132,6 +132,8 @@ void bce_sb_member_label(struct text_buf *out, const struct bch_sb *sb, unsigned
 /* is member @dev in @target (0 = any)? docs/format/85-policies.md, 1.2 */
 bool bce_sb_target_has_dev(const struct bch_sb *sb, u16 target, unsigned int dev);
 void bce_sb_target_text(struct text_buf *out, const struct bch_sb *sb, u16 target);
+/* of "none" or a label; devices are known by name elsewhere. Return: 0, -ENOENT */
+int bce_sb_target_parse(const struct bch_sb *sb, const char *text, u16 *target);
 
 /* ---- choice among members ---- */
 enum sb_verdict {
