@@ -33,7 +33,7 @@ struct create {
 static int inline_target_put(struct names_tx *tx, const struct create *c, struct inode_fields *f)
 {
 	u32 sectors = tx->w->src.info->block_sectors;
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = SPOS(f->inum, sectors, f->snapshot), .size = sectors };
 
 	if (!val)
@@ -41,7 +41,7 @@ static int inline_target_put(struct names_tx *tx, const struct create *c, struct
 	bce_inline_data_encode(&k, val, c->what->symlink, c->inline_bytes);
 	f->size = c->inline_bytes;
 	f->sectors = sectors;
-	return bce_trans_update(&tx->t, BTREE_ID_extents, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_extents, &k, 0);
 }
 
 static int create_name(struct names_tx *tx, const struct create *c, struct names_inode *dir,

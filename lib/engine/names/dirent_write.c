@@ -16,6 +16,7 @@
 #include <linux/stat.h>
 #include <linux/string.h>
 
+#include "engine/btree/snapshot_update.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/names/write_internal.h"
@@ -38,7 +39,7 @@ static struct hash_table dir_table(struct names_tx *tx, const struct names_inode
 				   const struct snapshot_view *view)
 {
 	return (struct hash_table) {
-		.t = &tx->t,
+		.t = tx->t,
 		.btree_id = BTREE_ID_dirents,
 		.inum = dir->id.inum,
 		.hash_type = dir->f.str_hash,
@@ -90,7 +91,7 @@ static int put_empty(struct names_tx *tx, struct bpos pos, unsigned int type)
 {
 	struct bkey k = { .p = pos, .type = type };
 
-	return bce_trans_update(&tx->t, BTREE_ID_dirents, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_dirents, &k, 0);
 }
 
 /*
@@ -118,7 +119,7 @@ int names_entry_put(struct names_tx *tx, const struct names_inode *dir,
 		    const char *name, unsigned int len)
 {
 	struct bkey k = { .p = SPOS(dir->id.inum, e->place.slot, dir->view.id) };
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct dirent_info d = *target;
 	int ret = 0;
 
@@ -132,27 +133,7 @@ int names_entry_put(struct names_tx *tx, const struct names_inode *dir,
 	d.name = (const u8 *)name;
 	d.name_len = len;
 	bce_dirent_encode(&k, val, &d);
-	return bce_trans_update(&tx->t, BTREE_ID_dirents, &k, 0);
-}
-
-int names_key_hide(struct names_tx *tx, unsigned int btree_id, struct bpos pos)
-{
-	struct bpos above = pos, end = SPOS(pos.inode, pos.offset + 1, 0);
-	struct bkey k = { .p = pos, .type = KEY_TYPE_deleted }, found;
-	int ret = -ENOENT;
-
-	while (bce_snapshot_parent(tx->w->snapshots, pos.snapshot)) {
-		ret = bce_trans_peek(&tx->t, btree_id, bpos_successor(above), end, NULL, 0, &found);
-		if (ret || bce_snapshot_is_ancestor(tx->w->snapshots, pos.snapshot,
-						    found.p.snapshot))
-			break;
-		above = found.p;
-	}
-	if (ret && ret != -ENOENT)
-		return ret;
-	if (!ret && found.type != KEY_TYPE_whiteout)
-		k.type = KEY_TYPE_whiteout;
-	return bce_trans_update(&tx->t, btree_id, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_dirents, &k, 0);
 }
 
 int names_entry_remove(struct names_tx *tx, const struct names_inode *dir,
@@ -168,7 +149,7 @@ int names_entry_remove(struct names_tx *tx, const struct names_inode *dir,
 	if (needed < 0)
 		return needed;
 	return needed ? put_empty(tx, pos, KEY_TYPE_hash_whiteout) :
-			names_key_hide(tx, BTREE_ID_dirents, pos);
+			bce_snapshot_delete(tx->t, BTREE_ID_dirents, pos, &dir->view, 0);
 }
 
 int names_dir_check_empty(struct names_tx *tx, u64 inum, u32 subvol,
@@ -180,7 +161,7 @@ int names_dir_check_empty(struct names_tx *tx, u64 inum, u32 subvol,
 	int ret;
 
 	for (;;) {
-		ret = bce_trans_peek(&tx->t, BTREE_ID_dirents, pos, SPOS(inum + 1, 0, 0), view, 0,
+		ret = bce_trans_peek(tx->t, BTREE_ID_dirents, pos, SPOS(inum + 1, 0, 0), view, 0,
 				     &k);
 		if (ret)
 			return ret == -ENOENT ? 0 : ret;

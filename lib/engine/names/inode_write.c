@@ -25,19 +25,19 @@ static int inode_get(struct names_tx *tx, struct bce_file_id id, struct names_in
 {
 	out->id = id;
 	out->view = bce_snapshot_view(tx->w->snapshots, out->subvol.snapshot);
-	return bce_inode_trans_read(&tx->t, id.inum, &out->view, tx->w->src.log, &out->f);
+	return bce_inode_trans_read(tx->t, id.inum, &out->view, tx->w->src.log, &out->f);
 }
 
 int names_inode_get_ro(struct names_tx *tx, struct bce_file_id id, struct names_inode *out)
 {
-	int ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, id.subvol, &out->subvol);
+	int ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, id.subvol, &out->subvol);
 
 	return ret ?: inode_get(tx, id, out);
 }
 
 int names_inode_get(struct names_tx *tx, struct bce_file_id id, struct names_inode *out)
 {
-	int ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, id.subvol, &out->subvol);
+	int ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, id.subvol, &out->subvol);
 
 	if (!ret && out->subvol.ro)
 		ret = -EROFS;
@@ -57,7 +57,7 @@ int names_dir_get(struct names_tx *tx, struct bce_file_id id, struct names_inode
 
 int names_inode_put(struct names_tx *tx, struct names_inode *i)
 {
-	return bce_inode_trans_write(&tx->t, i->subvol.snapshot, &i->f);
+	return bce_inode_trans_write(tx->t, i->subvol.snapshot, &i->f);
 }
 
 void names_touch(struct names_tx *tx, struct names_inode *i)
@@ -101,7 +101,7 @@ static u64 inum_end(const struct names_writer *w)
 static int inum_first(struct names_tx *tx, u64 end, u64 *first)
 {
 	struct bkey k;
-	int ret = bce_trans_peek_prev(&tx->t, BTREE_ID_inodes, SPOS(0, end - 1, U32_MAX),
+	int ret = bce_trans_peek_prev(tx->t, BTREE_ID_inodes, SPOS(0, end - 1, U32_MAX),
 				      SPOS(0, BLOCKDEV_INODE_MAX, 0), TRANS_UNTRACKED, &k);
 
 	*first = ret ? BLOCKDEV_INODE_MAX : k.p.offset + 1;
@@ -141,7 +141,7 @@ static int inum_check(struct names_tx *tx, u64 inum, u32 snapshot, bool reuse, u
 	int ret;
 
 	*generation = 0;
-	while (!(ret = bce_trans_peek(&tx->t, BTREE_ID_inodes, pos, end, NULL, 0, &k))) {
+	while (!(ret = bce_trans_peek(tx->t, BTREE_ID_inodes, pos, end, NULL, 0, &k))) {
 		if (!reuse || k.type != KEY_TYPE_inode_generation || k.p.snapshot != snapshot)
 			return -EEXIST;
 		*generation = bce_inode_generation_decode(&k);

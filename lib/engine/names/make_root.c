@@ -36,19 +36,19 @@ static int put_tables(struct names_tx *tx)
 		.snapshot = ROOT_SNAPSHOT,
 		.inode = BCACHEFS_ROOT_INO,
 	};
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = POS(0, ROOT_TREE) };
 	int ret;
 
 	if (!val)
 		return -ENOMEM;
 	bce_snapshot_tree_encode(&k, val, &tree);
-	ret = bce_trans_update(&tx->t, BTREE_ID_snapshot_trees, &k, 0);
+	ret = bce_trans_update(tx->t, BTREE_ID_snapshot_trees, &k, 0);
 	if (ret)
 		return ret;
 	k = (struct bkey) { .p = POS(0, ROOT_SNAPSHOT) };
 	bce_snapshot_encode(&k, val, &node);
-	return bce_trans_update(&tx->t, BTREE_ID_snapshots, &k, 0) ?: names_subvol_put(tx, &subvol);
+	return bce_trans_update(tx->t, BTREE_ID_snapshots, &k, 0) ?: names_subvol_put(tx, &subvol);
 }
 
 /* lost+found, and its entry in @root */
@@ -69,7 +69,7 @@ static int put_lost_found(struct names_tx *tx, const struct make_root *m, struct
 	root->f.nlink++;
 	d = names_target(&f, 0, 0);
 	return names_entry_put(tx, root, &e, &d, LOST_FOUND, strlen(LOST_FOUND)) ?:
-	       bce_inode_trans_write(&tx->t, ROOT_SNAPSHOT, &f);
+	       bce_inode_trans_write(tx->t, ROOT_SNAPSHOT, &f);
 }
 
 static int make_root_fn(struct names_tx *tx, void *ctx)

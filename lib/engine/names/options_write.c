@@ -187,7 +187,7 @@ static int put_rebalance_cookie(struct names_tx *tx, u64 inum)
 	struct bch_cookie v;
 	struct bkey k;
 	u64 count = 0;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_rebalance_work, pos, NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_rebalance_work, pos, NULL, 0, &k);
 
 	if (ret && ret != -ENOENT)
 		return ret;
@@ -195,7 +195,7 @@ static int put_rebalance_cookie(struct names_tx *tx, u64 inum)
 		count = bce_cookie_decode(&k);
 	v.cookie = cpu_to_le64(count + 1);
 	k = (struct bkey) { .p = pos, .type = KEY_TYPE_cookie, .val_u64s = 1, .v = &v };
-	return bce_trans_update(&tx->t, BTREE_ID_rebalance_work, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_rebalance_work, &k, 0);
 }
 
 static int opt_set_fn(struct names_tx *tx, void *ctx)

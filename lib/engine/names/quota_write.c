@@ -33,13 +33,13 @@ struct quota_set {
 static int quota_set_fn(struct names_tx *tx, void *ctx)
 {
 	const struct quota_set *s = ctx;
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = s->pos };
 
 	if (!val)
 		return -ENOMEM;
 	bce_quota_encode(&k, val, &s->limits);
-	return bce_trans_update(&tx->t, BTREE_ID_quotas, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_quotas, &k, 0);
 }
 
 int names_quota_set(struct names_writer *w, unsigned int type, u32 id,

@@ -14,6 +14,7 @@
 #include <linux/errno.h>
 #include <linux/stat.h>
 
+#include "engine/btree/snapshot_update.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/names/write_internal.h"
@@ -25,6 +26,7 @@ struct version {
 	u32			snapshot;
 	struct inode_fields	f;
 	bool			found;
+	u64			sectors_before;	/* data was removed */
 	struct bpos		pos;		/* how far keys have been removed */
 	bool			done;
 };
@@ -38,7 +40,7 @@ static bool is_removable(const struct inode_fields *f)
 static int version_read(struct names_tx *tx, struct version *v)
 {
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_inodes, SPOS(0, v->inum, v->snapshot), NULL, 0,
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_inodes, SPOS(0, v->inum, v->snapshot), NULL, 0,
 				   &k);
 
 	v->found = false;
@@ -80,14 +82,14 @@ static int remove_some(struct names_tx *tx, struct version *v, unsigned int btre
 
 	v->done = false;
 	for (i = 0; i < KEYS_PER_COMMIT; i++) {
-		ret = bce_trans_peek(&tx->t, btree_id, pos, end, &view, 0, &k);
+		ret = bce_trans_peek(tx->t, btree_id, pos, end, &view, 0, &k);
 		if (ret) {
 			v->done = true;
 			return ret == -ENOENT ? 0 : ret;
 		}
 		pos = bce_trans_after(btree_id, &k, &view);
 		if (!is_foreign_subvol(v, &k))
-			ret = names_key_hide(tx, btree_id, SPOS(v->inum, k.p.offset, v->snapshot));
+			ret = bce_snapshot_delete(tx->t, btree_id, k.p, &view, 0);
 		if (ret)
 			return ret;
 	}
@@ -133,35 +135,58 @@ static int is_charged(struct names_tx *tx, const struct version *v)
 
 	if (!tx->w->quota)
 		return 0;
-	ret = bce_trans_lookup(&tx->t, BTREE_ID_snapshot_trees, POS(0, tree), NULL, 0, &k);
+	ret = bce_trans_lookup(tx->t, BTREE_ID_snapshot_trees, POS(0, tree), NULL, 0, &k);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	bce_snapshot_tree_decode(&k, &info);
 	if (!bce_subvolume_find(tx->w->snapshots, info.master_subvol, &master))
 		return 0;
 	view = bce_snapshot_view(tx->w->snapshots, master.snapshot);
-	ret = bce_inode_trans_read(&tx->t, v->inum, &view, tx->w->src.log, &seen);
+	ret = bce_inode_trans_read(tx->t, v->inum, &view, tx->w->src.log, &seen);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	return seen.snapshot == v->snapshot;
 }
 
-static int uncharge(struct names_tx *tx, const struct version *v)
+static int uncharge(struct names_tx *tx, const struct version *v, u64 sectors, s64 inodes)
 {
 	struct inode_fields less = v->f;
 	int charged = is_charged(tx, v);
 
 	if (charged <= 0)
 		return charged;
-	less.sectors = -v->f.sectors;
-	return names_tx_charge(tx, &less, -1);
+	less.sectors = -sectors;
+	return names_tx_charge(tx, &less, -inodes);
+}
+
+/* what of the data is gone, all of it or not */
+static int uncharge_data_fn(struct names_tx *tx, void *ctx)
+{
+	struct version *v = ctx;
+	int ret = version_read(tx, v);
+
+	if (ret || !v->found || v->f.sectors >= v->sectors_before)
+		return ret;
+	return uncharge(tx, v, v->sectors_before - v->f.sectors, 0);
+}
+
+static int remove_data(struct names_writer *w, struct version *v)
+{
+	int ret, err;
+
+	if (!(S_ISREG(v->f.mode) || S_ISLNK(v->f.mode)) || !w->ops->data_remove)
+		return 0;
+	v->sectors_before = v->f.sectors;
+	ret = w->ops->data_remove(w->ctx, v->inum, v->snapshot);
+	err = w->quota ? names_run(w, uncharge_data_fn, v) : 0;
+	return ret ?: err;
 }
 
 static int remove_inode_fn(struct names_tx *tx, void *ctx)
 {
 	struct bkey k = { };
 	struct version *v = ctx;
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	int ret;
 
 	if (!val)
@@ -169,17 +194,12 @@ static int remove_inode_fn(struct names_tx *tx, void *ctx)
 	ret = version_read(tx, v);
 	if (ret || !v->found)
 		return ret;
-	ret = uncharge(tx, v);
+	ret = uncharge(tx, v, v->f.sectors, 1);
 	if (ret)
 		return ret;
 	k.p = SPOS(0, v->inum, v->snapshot);
 	bce_inode_generation_encode(&k, val, v->f.generation + 1);
-	return bce_trans_update(&tx->t, BTREE_ID_inodes, &k, 0);
-}
-
-static bool has_data(const struct inode_fields *f)
-{
-	return S_ISREG(f->mode) || S_ISLNK(f->mode);
+	return bce_trans_update(tx->t, BTREE_ID_inodes, &k, 0);
 }
 
 static int check_empty_fn(struct names_tx *tx, void *ctx)
@@ -199,8 +219,8 @@ static int version_delete_one(struct names_writer *w, struct version *v)
 		return ret ?: -ENOENT;
 	if (S_ISDIR(v->f.mode))
 		ret = names_run(w, check_empty_fn, v);
-	if (!ret && has_data(&v->f) && w->ops->data_remove)
-		ret = w->ops->data_remove(w->ctx, v->inum, v->snapshot);
+	if (!ret)
+		ret = remove_data(w, v);
 	if (!ret)
 		ret = remove_keys(w, v, remove_xattrs_fn);
 	if (!ret && S_ISDIR(v->f.mode))
@@ -211,7 +231,7 @@ static int version_delete_one(struct names_writer *w, struct version *v)
 static int version_above_fn(struct names_tx *tx, void *ctx)
 {
 	struct version *v = ctx;
-	int ret = bce_inode_trans_above(&tx->t, tx->w->snapshots, v->inum, v->snapshot,
+	int ret = bce_inode_trans_above(tx->t, tx->w->snapshots, v->inum, v->snapshot,
 					tx->w->src.log, &v->f);
 
 	v->found = !ret && is_removable(&v->f);
@@ -276,7 +296,7 @@ static int remove_stale_fn(struct names_tx *tx, void *ctx)
 
 	if (ret || v.found)
 		return ret;
-	return bce_trans_delete(&tx->t, BTREE_ID_deleted_inodes, s->pos, 0);
+	return bce_trans_delete(tx->t, BTREE_ID_deleted_inodes, s->pos, 0);
 }
 
 static int delete_leftover(struct names_writer *w, struct bpos pos)

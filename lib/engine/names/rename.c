@@ -72,7 +72,7 @@ static int side_find(struct names_tx *tx, struct side *s)
 		return names_inode_get(tx, id, &s->i);
 	}
 	s->subvol = s->e.d.child_subvol;
-	ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, s->subvol, &child);
+	ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, s->subvol, &child);
 	if (ret)
 		return ret;
 	id = (struct bce_file_id) { .subvol = s->subvol, .inum = child.inode };

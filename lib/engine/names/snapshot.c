@@ -22,8 +22,8 @@
  * The arrays are immutable. A change of snapshots or subvolumes makes new ones beforehand, so that
  * memory cannot be wanting once it is committed, and puts them in the place of the old ones, which
  * live on until no reader looks at them (RCU). Changes are serialised by the table's mutex; between a
- * commit and its publication the btrees are ahead of the table, and a transaction that notices waits
- * for the mutex (subvolume.c).
+ * commit and its publication the btrees are ahead of the table, and a transaction that notices begins
+ * anew (subvolume_trans.c).
  */
 #include "engine/names/snapshot.h"
 

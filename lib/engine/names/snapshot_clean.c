@@ -151,7 +151,7 @@ static int is_hidden(struct names_tx *tx, const struct clean_key *c)
 	do {
 		n = &c->plan->node[n->below];
 		pos.snapshot = n->id;
-		ret = bce_trans_lookup(&tx->t, c->btree_id, pos, NULL, 0, &k);
+		ret = bce_trans_lookup(tx->t, c->btree_id, pos, NULL, 0, &k);
 		if (ret != -ENOENT)
 			return ret ?: 1;
 	} while (n->id != c->node->heir);
@@ -167,12 +167,12 @@ static int move_inode(struct names_tx *tx, const struct bkey *k, u32 heir)
 
 	if (bce_inode_unpack(k, &f))
 		return -EIO;
-	below = bce_inode_trans_is_below(&tx->t, tx->w->snapshots, f.inum, heir);
+	below = bce_inode_trans_is_below(tx->t, tx->w->snapshots, f.inum, heir);
 	if (below < 0)
 		return below;
 	f.snapshot = heir;
 	f.flags = below ? f.flags | flag : f.flags & ~flag;
-	return bce_inode_trans_put(&tx->t, &f);
+	return bce_inode_trans_put(tx->t, &f);
 }
 
 static int move_key(struct names_tx *tx, const struct clean_key *c, const struct bkey *k)
@@ -185,14 +185,14 @@ static int move_key(struct names_tx *tx, const struct clean_key *c, const struct
 	if (k->type == KEY_TYPE_whiteout && !c->node->s.parent)
 		return 0;
 	moved.p.snapshot = c->node->heir;
-	return bce_trans_update(&tx->t, c->btree_id, &moved, 0);
+	return bce_trans_update(tx->t, c->btree_id, &moved, 0);
 }
 
 static int clean_key_fn(struct names_tx *tx, void *ctx)
 {
 	const struct clean_key *c = ctx;
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, c->btree_id, c->pos, NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, c->btree_id, c->pos, NULL, 0, &k);
 
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
@@ -203,7 +203,7 @@ static int clean_key_fn(struct names_tx *tx, void *ctx)
 		if (ret < 0)
 			return ret;
 	}
-	return bce_trans_delete(&tx->t, c->btree_id, c->pos, 0);
+	return bce_trans_delete(tx->t, c->btree_id, c->pos, 0);
 }
 
 /* the next key that must go from where it is, at or after c->pos. 0, -ENOENT, -EIO */
@@ -280,7 +280,7 @@ struct unlink_node {
 static int node_get(struct names_tx *tx, u32 id, struct snapshot_info *out)
 {
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_snapshots, POS(0, id), NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_snapshots, POS(0, id), NULL, 0, &k);
 
 	if (!ret)
 		bce_snapshot_decode(&k, out);
@@ -290,14 +290,14 @@ static int node_get(struct names_tx *tx, u32 id, struct snapshot_info *out)
 static int node_put(struct names_tx *tx, struct unlink_node *u, u32 id,
 		    const struct snapshot_info *s)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = POS(0, id) };
 
 	if (!val)
 		return -ENOMEM;
 	bce_snapshot_encode(&k, val, s);
 	return bce_snapshot_edit_node(u->edit, id, s) ?:
-	       bce_trans_update(&tx->t, BTREE_ID_snapshots, &k, 0);
+	       bce_trans_update(tx->t, BTREE_ID_snapshots, &k, 0);
 }
 
 static int unlink_parent(struct names_tx *tx, struct unlink_node *u)
@@ -347,7 +347,7 @@ static int unlink_descendant(struct names_tx *tx, struct unlink_node *u, u32 id)
 
 static int unlink_root(struct names_tx *tx, struct unlink_node *u)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct snapshot_tree_info t;
 	struct bkey k, new = { .p = POS(0, u->s.tree) };
 	int ret;
@@ -355,14 +355,14 @@ static int unlink_root(struct names_tx *tx, struct unlink_node *u)
 	if (!val)
 		return -ENOMEM;
 	if (!u->child)
-		return bce_trans_delete(&tx->t, BTREE_ID_snapshot_trees, new.p, 0);
-	ret = bce_trans_lookup(&tx->t, BTREE_ID_snapshot_trees, new.p, NULL, 0, &k);
+		return bce_trans_delete(tx->t, BTREE_ID_snapshot_trees, new.p, 0);
+	ret = bce_trans_lookup(tx->t, BTREE_ID_snapshot_trees, new.p, NULL, 0, &k);
 	if (ret)
 		return ret;
 	bce_snapshot_tree_decode(&k, &t);
 	t.root_snapshot = u->child;
 	bce_snapshot_tree_encode(&new, val, &t);
-	return bce_trans_update(&tx->t, BTREE_ID_snapshot_trees, &new, 0);
+	return bce_trans_update(tx->t, BTREE_ID_snapshot_trees, &new, 0);
 }
 
 static int unlink_node_fn(struct names_tx *tx, void *ctx)
@@ -385,7 +385,7 @@ static int unlink_node_fn(struct names_tx *tx, void *ctx)
 	for (id = u->id; !ret && (id = bce_snapshot_next_descendant(tx->w->snapshots, u->id, id)); )
 		ret = unlink_descendant(tx, u, id);
 	bce_snapshot_edit_node_remove(u->edit, u->id);
-	return ret ?: bce_trans_delete(&tx->t, BTREE_ID_snapshots, POS(0, u->id), 0);
+	return ret ?: bce_trans_delete(tx->t, BTREE_ID_snapshots, POS(0, u->id), 0);
 }
 
 static int unlink_node(struct names_writer *w, u32 id)

@@ -35,30 +35,30 @@
 
 int names_subvol_put(struct names_tx *tx, const struct subvolume_info *s)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = POS(0, s->id) };
 
 	if (!val)
 		return -ENOMEM;
 	bce_subvolume_encode(&k, val, s);
-	return bce_trans_update(&tx->t, BTREE_ID_subvolumes, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_subvolumes, &k, 0);
 }
 
 static int node_put(struct names_tx *tx, u32 id, const struct snapshot_info *s)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = POS(0, id) };
 
 	if (!val)
 		return -ENOMEM;
 	bce_snapshot_encode(&k, val, s);
-	return bce_trans_update(&tx->t, BTREE_ID_snapshots, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_snapshots, &k, 0);
 }
 
 static int node_get(struct names_tx *tx, u32 id, struct snapshot_info *out)
 {
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_snapshots, POS(0, id), NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_snapshots, POS(0, id), NULL, 0, &k);
 
 	if (!ret)
 		bce_snapshot_decode(&k, out);
@@ -67,13 +67,13 @@ static int node_get(struct names_tx *tx, u32 id, struct snapshot_info *out)
 
 static int tree_put(struct names_tx *tx, u32 id, const struct snapshot_tree_info *t)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = POS(0, id) };
 
 	if (!val)
 		return -ENOMEM;
 	bce_snapshot_tree_encode(&k, val, t);
-	return bce_trans_update(&tx->t, BTREE_ID_snapshot_trees, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_snapshot_trees, &k, 0);
 }
 
 /* ---- ids ---- */
@@ -81,7 +81,7 @@ static int tree_put(struct names_tx *tx, u32 id, const struct snapshot_tree_info
 static int id_above_highest(struct names_tx *tx, unsigned int btree_id, u64 max, u32 *id)
 {
 	struct bkey k;
-	int ret = bce_trans_peek_prev(&tx->t, btree_id, POS(0, max), POS(0, 1), 0, &k);
+	int ret = bce_trans_peek_prev(tx->t, btree_id, POS(0, max), POS(0, 1), 0, &k);
 
 	if (ret && ret != -ENOENT)
 		return ret;
@@ -95,7 +95,7 @@ static int id_above_highest(struct names_tx *tx, unsigned int btree_id, u64 max,
 static int snapshot_ids(struct names_tx *tx, unsigned int nr, u32 *id)
 {
 	struct bkey k;
-	int ret = bce_trans_peek(&tx->t, BTREE_ID_snapshots, POS(0, 1), POS(1, 0), NULL, 0, &k);
+	int ret = bce_trans_peek(tx->t, BTREE_ID_snapshots, POS(0, 1), POS(1, 0), NULL, 0, &k);
 
 	if (ret)
 		return ret == -ENOENT ? -EIO : ret;
@@ -201,7 +201,7 @@ static int create_empty_fn(struct names_tx *tx, void *ctx)
 	      subvol_name(tx, c, &dir, &s, &root) ?:
 	      names_acls_put(tx, &root, &view, &c->what) ?:
 	      names_tx_charge(tx, &root, 1) ?:
-	      bce_inode_trans_write(&tx->t, id, &root);
+	      bce_inode_trans_write(tx->t, id, &root);
 	if (!ret)
 		root_result(c, &s, &root);
 	return ret;
@@ -291,7 +291,7 @@ static int check_no_logged_op(struct names_tx *tx, u32 subvol)
 	struct bkey k;
 	int ret;
 
-	while (!(ret = bce_trans_peek(&tx->t, BTREE_ID_logged_ops, pos, POS_MAX, NULL, 0, &k))) {
+	while (!(ret = bce_trans_peek(tx->t, BTREE_ID_logged_ops, pos, POS_MAX, NULL, 0, &k))) {
 		if (logged_op_subvol(&k) == subvol)
 			return -EAGAIN;
 		pos = bpos_successor(k.p);
@@ -348,7 +348,7 @@ static int create_snapshot_fn(struct names_tx *tx, void *ctx)
 	u32 id, n0;
 	int ret;
 
-	ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, c->source, &v) ?:
+	ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, c->source, &v) ?:
 	      check_no_logged_op(tx, c->source) ?:
 	      id_above_highest(tx, BTREE_ID_subvolumes, SUBVOL_ID_MAX, &id) ?:
 	      snapshot_ids(tx, 2, &n0);
@@ -363,7 +363,7 @@ static int create_snapshot_fn(struct names_tx *tx, void *ctx)
 	      bce_snapshot_edit_subvol(c->edit, &w) ?:
 	      names_subvol_put(tx, &w) ?:
 	      subvol_name(tx, c, &dir, &w, &root.f) ?:
-	      bce_inode_trans_write(&tx->t, n0, &root.f);
+	      bce_inode_trans_write(tx->t, n0, &root.f);
 	if (!ret)
 		root_result(c, &w, &root.f);
 	return ret;
@@ -431,7 +431,7 @@ struct subvol_ro {
 static int set_ro_fn(struct names_tx *tx, void *ctx)
 {
 	struct subvol_ro *r = ctx;
-	int ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, r->id, &r->s);
+	int ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, r->id, &r->s);
 
 	if (ret)
 		return ret;
@@ -477,7 +477,7 @@ void names_subvol_refresh(struct names_writer *w, u32 id)
 static int check_no_children(struct names_tx *tx, u32 id)
 {
 	struct bkey k;
-	int ret = bce_trans_peek(&tx->t, BTREE_ID_subvolume_children, POS(id, 0),
+	int ret = bce_trans_peek(tx->t, BTREE_ID_subvolume_children, POS(id, 0),
 				 POS((u64)id + 1, 0), NULL, 0, &k);
 
 	return ret == -ENOENT ? 0 : ret ?: -ENOTEMPTY;
@@ -488,7 +488,7 @@ int names_subvol_unlink(struct names_tx *tx, struct names_inode *dir, const stru
 {
 	struct bce_file_id id = { .subvol = e->d.child_subvol };
 	struct subvolume_info s;
-	int ret = bce_subvolume_trans_read(&tx->t, tx->w->snapshots, id.subvol, &s);
+	int ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, id.subvol, &s);
 
 	if (ret)
 		return ret;
@@ -519,7 +519,7 @@ static int choose_master(struct names_tx *tx, struct subvol_finish *f, u32 tree,
 {
 	struct snapshot_tree_info info;
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_snapshot_trees, POS(0, tree), NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_snapshot_trees, POS(0, tree), NULL, 0, &k);
 
 	f->new_master = out->id = 0;
 	if (ret)
@@ -542,7 +542,7 @@ static int other_subvol(struct names_tx *tx, struct subvol_finish *f, u32 id, u3
 {
 	struct subvolume_info s;
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_subvolumes, POS(0, id), NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_subvolumes, POS(0, id), NULL, 0, &k);
 
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
@@ -572,7 +572,7 @@ static int finish_fn(struct names_tx *tx, void *ctx)
 	struct subvolume_info s, master = { };
 	struct snapshot_info node;
 	struct bkey k;
-	int ret = bce_trans_lookup(&tx->t, BTREE_ID_subvolumes, POS(0, f->id), NULL, 0, &k);
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_subvolumes, POS(0, f->id), NULL, 0, &k);
 
 	if (ret)
 		return ret;
@@ -593,7 +593,7 @@ static int finish_fn(struct names_tx *tx, void *ctx)
 	bce_snapshot_edit_subvol_remove(f->edit, f->id);
 	return other_subvols(tx, f, &s) ?:
 	       node_put(tx, s.snapshot, &node) ?:
-	       bce_trans_delete(&tx->t, BTREE_ID_subvolumes, POS(0, f->id), 0);
+	       bce_trans_delete(tx->t, BTREE_ID_subvolumes, POS(0, f->id), 0);
 }
 
 /* who was charged for its files is no longer; another may be from now on */

@@ -24,7 +24,7 @@ struct names_write_ops {
 	u64 (*random)(void *ctx);
 	/*
 	 * Remove all extents of the inode that @snapshot sees, in transactions of its own; bi_sectors
-	 * of the version at @snapshot follows. NULL: there is no data (tests).
+	 * of the version at @snapshot follows. Quotas are names' business here. NULL: no data.
 	 */
 	int (*data_remove)(void *ctx, u64 inum, u32 snapshot);
 	/* contents of a new file, from offset 0; its size is @bytes afterwards. NULL: -EOPNOTSUPP */

@@ -15,9 +15,9 @@ struct quota_change {
 };
 #define QUOTA_CHANGES_MAX	4
 
-/* one operation on names, between two attempts */
+/* one operation on names */
 struct names_tx {
-	struct bce_trans	t;
+	struct bce_trans	*t;
 	struct names_writer	*w;
 	s64			now;		/* in the set's time units */
 	struct quota_change	quota[QUOTA_CHANGES_MAX];
@@ -26,7 +26,7 @@ struct names_tx {
 
 /*
  * Run @fn and commit, until it has worked or failed; each time from the beginning. Memory is got
- * without entering the file system. @seq: out, journal sequence; may be NULL
+ * without entering the file system.
  */
 int names_run(struct names_writer *w, int (*fn)(struct names_tx *tx, void *ctx), void *ctx);
 
@@ -135,8 +135,5 @@ void names_clean_work(struct work_struct *work);
 int names_version_delete(struct names_writer *w, u64 inum, u32 snapshot);
 /* everything in deleted_inodes */
 int names_delete_leftovers(struct names_writer *w);
-
-/* delete a key of a snapshot btree as seen in the leaf @pos.snapshot: whiteout, or really */
-int names_key_hide(struct names_tx *tx, unsigned int btree_id, struct bpos pos);
 
 #endif

@@ -107,22 +107,30 @@ int names_tx_charge_move(struct names_tx *tx, const struct inode_fields *old,
 
 /* ---- the loop ---- */
 
+struct attempt {
+	struct names_tx	tx;
+	int		(*fn)(struct names_tx *tx, void *ctx);
+	void		*ctx;
+};
+
+static int attempt_fn(struct bce_trans *t, void *ctx)
+{
+	struct attempt *a = ctx;
+
+	/* of an attempt that was not committed */
+	quota_undo(&a->tx);
+	a->tx.t = t;
+	return a->fn(&a->tx, a->ctx);
+}
+
 int names_run(struct names_writer *w, int (*fn)(struct names_tx *tx, void *ctx), void *ctx)
 {
 	unsigned int nofs = memalloc_nofs_save();
-	struct names_tx tx = { .w = w, .now = time_now(w) };
-	int ret;
+	struct attempt a = { .tx = { .w = w, .now = time_now(w) }, .fn = fn, .ctx = ctx };
+	int ret = bce_trans_run(w->src.btrees, attempt_fn, &a, 0, NULL);
 
-	bce_trans_init(&tx.t, w->src.btrees);
-	do {
-		bce_trans_begin(&tx.t);
-		ret = fn(&tx, ctx);
-		if (!ret)
-			ret = bce_trans_commit(&tx.t, 0);
-		if (ret)
-			quota_undo(&tx);
-	} while (ret == BCE_TRANS_RESTART);
-	bce_trans_exit(&tx.t);
+	if (ret)
+		quota_undo(&a.tx);
 	memalloc_nofs_restore(nofs);
 	return ret;
 }

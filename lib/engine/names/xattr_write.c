@@ -7,6 +7,7 @@
 #include <linux/stat.h>
 #include <linux/string.h>
 
+#include "engine/btree/snapshot_update.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/names/write_internal.h"
@@ -31,7 +32,7 @@ static bool xattr_matches(const struct bkey *k, const void *ctx)
 static int xattr_store(struct names_tx *tx, struct bpos pos, const struct xattr_name *n,
 		       const void *value, size_t bytes)
 {
-	struct val_buf *val = bce_trans_alloc(&tx->t, sizeof(*val));
+	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	struct bkey k = { .p = pos };
 	struct xattr_info x = {
 		.type = n->typed[0],
@@ -44,7 +45,7 @@ static int xattr_store(struct names_tx *tx, struct bpos pos, const struct xattr_
 	if (!val)
 		return -ENOMEM;
 	bce_xattr_encode(&k, val, &x);
-	return bce_trans_update(&tx->t, BTREE_ID_xattrs, &k, 0);
+	return bce_trans_update(tx->t, BTREE_ID_xattrs, &k, 0);
 }
 
 static int xattr_remove(struct names_tx *tx, const struct hash_table *h, u64 slot)
@@ -54,8 +55,8 @@ static int xattr_remove(struct names_tx *tx, const struct hash_table *h, u64 slo
 
 	if (needed < 0)
 		return needed;
-	return needed ? bce_trans_update(&tx->t, BTREE_ID_xattrs, &k, 0) :
-			names_key_hide(tx, BTREE_ID_xattrs, k.p);
+	return needed ? bce_trans_update(tx->t, BTREE_ID_xattrs, &k, 0) :
+			bce_snapshot_delete(tx->t, BTREE_ID_xattrs, k.p, h->view, 0);
 }
 
 int names_xattr_put(struct names_tx *tx, const struct inode_fields *f,
@@ -63,7 +64,7 @@ int names_xattr_put(struct names_tx *tx, const struct inode_fields *f,
 		    const void *value, size_t bytes, unsigned int flags)
 {
 	struct hash_table h = {
-		.t = &tx->t,
+		.t = tx->t,
 		.btree_id = BTREE_ID_xattrs,
 		.inum = f->inum,
 		.hash_type = f->str_hash,
