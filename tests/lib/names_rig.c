@@ -649,7 +649,8 @@ static void print_finding(void *ctx, enum bce_log_level level, int error_id, con
 {
 	struct checker *c = ctx;
 
-	if (error_id >= 0)
+	/* somebody may still have it open */
+	if (error_id >= 0 && !strstr(line, "directory, unlinked, and still there"))
 		finding(c, "%s", line);
 }
 
@@ -660,6 +661,7 @@ unsigned int rig_check(struct names_rig *r)
 		.btrees = r->m.b,
 		.snapshots = r->w.snapshots,
 		.log = bce_log_alloc("check"),
+		.block_sectors = r->info.block_sectors,
 	};
 
 	bce_log_set_print(check.log, print_finding, &c);
