@@ -13,51 +13,19 @@
 
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
+#include "foreign.h"
 #include "json_out.h"
 #include "kapi/kapi.h"
 #include "uuid_arg.h"
 
 enum form { FORM_TEXT, FORM_EXPORT, FORM_JSON };
 
-/* what libblkid says of a device that is not ours */
-struct other {
-	char	type[64];
-	char	usage[32];
-};
-
-static void add_foreign(blkid_probe pr, const char *name, char *out, size_t size)
-{
-	const char *value;
-
-	if (!blkid_probe_lookup_value(pr, name, &value, NULL))
-		snprintf(out, size, "%s", value);
-}
-
-static void probe_other(const char *path, struct other *out)
-{
-	blkid_probe pr = blkid_new_probe_from_filename(path);
-
-	*out = (struct other) { };
-	if (!pr)
-		return;
-	blkid_probe_enable_superblocks(pr, 1);
-	blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE | BLKID_SUBLKS_USAGE);
-	blkid_probe_enable_partitions(pr, 1);
-	if (!blkid_do_safeprobe(pr)) {
-		add_foreign(pr, "TYPE", out->type, sizeof(out->type));
-		add_foreign(pr, "USAGE", out->usage, sizeof(out->usage));
-		if (!out->type[0])
-			add_foreign(pr, "PTTYPE", out->type, sizeof(out->type));
-	}
-	blkid_free_probe(pr);
-}
-
 static int say_other(const char *path, enum form form, const char *why)
 {
-	struct other other;
+	struct foreign other;
 	json_object *o;
 
-	probe_other(path, &other);
+	foreign_probe(path, &other);
 	if (form == FORM_JSON) {
 		o = json_object_new_object();
 		json_add_string(o, "device", path);

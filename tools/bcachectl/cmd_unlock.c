@@ -13,8 +13,6 @@
 #include "passphrase.h"
 #include "scan.h"
 
-#define PASSPHRASE_MAX	4096
-
 /* the key must open the set before it goes into the keyring */
 static int key_opens(const struct bch_sb *sb, const u8 key[32])
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
+	&cmd_format,
 	&cmd_assemble,
 	&cmd_stop,
 	&cmd_status,

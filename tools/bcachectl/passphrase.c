@@ -23,8 +23,6 @@
 /* format/20, section 5: "bcache" with its NUL */
 static const u8 kdf_salt[] = { 0x62, 0x63, 0x61, 0x63, 0x68, 0x65, 0x00 };
 
-#define PASSPHRASE_MAX	4096
-
 static int read_line(char *buf, size_t size)
 {
 	size_t len;
@@ -57,13 +55,24 @@ int passphrase_read(const char *prompt, char *buf, size_t size)
 	return ret;
 }
 
-int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32])
+int passphrase_new(char *buf, size_t size)
 {
-	u8 log_n, log_r, log_p;
-	int ret = bce_sb_kdf_params(sb, &log_n, &log_r, &log_p);
+	char again[PASSPHRASE_MAX];
+	int ret = passphrase_read("New passphrase: ", buf, size);
 
-	if (ret)
+	if (ret <= 0 || !isatty(STDIN_FILENO))
 		return ret;
+	ret = passphrase_read("The same again: ", again, sizeof(again));
+	if (ret >= 0 && strcmp(buf, again)) {
+		complain("the two passphrases differ");
+		ret = -EKEYREJECTED;
+	}
+	sodium_memzero(again, sizeof(again));
+	return ret;
+}
+
+int passphrase_scrypt(const char *passphrase, u8 log_n, u8 log_r, u8 log_p, u8 key[32])
+{
 	/* memory is 128 * r * N bytes: refuse what no formatter writes */
 	if (log_n > 24 || log_r > 8 || log_p > 8 || log_n + log_r > 26)
 		return -EINVAL;
@@ -72,6 +81,14 @@ int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32
 						  1U << log_r, 1U << log_p, key, 32))
 		return -ENOMEM;
 	return 0;
+}
+
+int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32])
+{
+	u8 log_n, log_r, log_p;
+	int ret = bce_sb_kdf_params(sb, &log_n, &log_r, &log_p);
+
+	return ret ?: passphrase_scrypt(passphrase, log_n, log_r, log_p, key);
 }
 
 static int key_from_keyring(const char *description, u8 key[32])

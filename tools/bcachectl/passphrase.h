@@ -6,6 +6,8 @@
 
 struct bch_sb;
 
+#define PASSPHRASE_MAX	4096	/* with the NUL */
+
 /**
  * passphrase_read() - ask for a passphrase
  * From the terminal without echo, or one line of standard input where that is no terminal.
@@ -13,6 +15,15 @@ struct bch_sb;
  * Return: length, 0 if empty; -errno. The text is NUL-terminated; wipe it after use.
  */
 int passphrase_read(const char *prompt, char *buf, size_t size);
+
+/*
+ * A new one, asked for twice on a terminal. Return: as above; -EKEYREJECTED (and a message) if the
+ * two differ.
+ */
+int passphrase_new(char *buf, size_t size);
+
+/* scrypt with parameters as log2. Return: 0, -EINVAL, -ENOMEM */
+int passphrase_scrypt(const char *passphrase, u8 log_n, u8 log_r, u8 log_p, u8 key[32]);
 
 /**
  * passphrase_derive() - the 32-byte passphrase key of a set
