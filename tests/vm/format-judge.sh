@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Sets made by "bcachectl format": the in-tree driver initialises them at the first mount, uses them, and finds nothing
+# wrong; what it left we read.
+# vehicle: uml
+# runs: host
+. "$TOP/tests/vm/lib.sh"
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/format.XXXXXX")
+trap 'rm -rf "$WORK"' EXIT
+export PATH=$O:$PATH
+IMAGES=() SETS=()
+
+# new_set NAME ARGUMENT...: a set of that name; "@SIZE" stands for a new image file of that size
+new_set() {
+	local name=$1 arguments=() nr=0 argument
+	shift
+	for argument; do
+		if [[ $argument = @* ]]; then
+			IMAGES+=("$WORK/$name$nr.img")
+			arguments+=(--size "${argument#@}" "$WORK/$name$((nr++)).img")
+		else
+			arguments+=("$argument")
+		fi
+	done
+	SETS+=("$name:$nr")
+	try "$name: formatted" bcachectl format -q -L "$name" "${arguments[@]}" <<<'correct horse'
+}
+
+new_set one @256M
+new_set tiered --label=ssd.ssd1 @128M --label=hdd.hdd1 @128M --label=hdd.hdd2 --durability=2 @128M --replicas=2 \
+	--foreground_target=ssd --promote_target=ssd --background_target=hdd --background_compression=zstd:3
+new_set encrypted --encrypted @128M --compression=lz4
+new_set small --block_size=512 --btree_node_size=16k --superblock_size=64k --bucket=64k @96M --metadata_checksum=xxhash
+new_set mixed --bucket=1M --label=a.b.c @300M --bucket=300k --data_allowed=journal,user --discard @128M \
+	--metadata_checksum=crc64 --data_checksum=none --compression=gzip:9 --encoded_extent_max=16k --no-acl --prjquota
+
+"$TOP/tests/vm/run-uml" --judge --kernel "$KERNEL" --variant "$VARIANT" --env "SETS=${SETS[*]}" \
+	"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" || FAILED=1
+
+checked() {
+	bcachectl fsck -n "$WORK/$1"?.img <<<'correct horse' | sed 's/^/# /'
+	return "${PIPESTATUS[0]}"
+}
+
+# as_left NAME: a file of the driver's in every btree that tells of it
+as_left() {
+	bcachectl list -b dirents "$WORK/$1"?.img <<<'correct horse' | grep -q 'left-by-the-driver' &&
+		bcachectl show-super "$WORK/${1}0.img" | grep -qE '^Clean: +1'
+}
+
+for name in "${SETS[@]%:*}"; do
+	try "$name: bcachectl fsck" checked "$name"
+	try "$name: read" as_left "$name"
+done
+finish
