@@ -352,7 +352,10 @@ static void *io_main(void *arg)
 void submit_bio(struct bio *bio)
 {
 	struct block_device *b = bio->bi_bdev;
+	const struct kapi_bdev_fault *fault = __atomic_load_n(&b->fault, __ATOMIC_ACQUIRE);
 
+	if (fault && fault->submit)
+		fault->submit(bio, fault->priv);
 	pthread_mutex_lock(&io_lock);
 	b->under_way++;
 	bio_list_add(&io_queue, bio);

@@ -72,13 +72,15 @@ void kapi_bdev_set_block_size(struct block_device *bdev, unsigned int bytes);
 
 /**
  * struct kapi_bdev_fault - what a test does to the I/O of a device
+ * @submit: called by the submitter, before anything is done with the bio
  * @before: called with the bio as submitted; anything but BLK_STS_OK fails it untouched
  * @after:  called after a successful transfer, bi_iter as submitted: may change data and status
- * @priv:   handed to both
+ * @priv:   handed to all
  *
- * Both run in an I/O thread, several at once.
+ * @before and @after run in an I/O thread, several at once. Each may be NULL.
  */
 struct kapi_bdev_fault {
+	void (*submit)(struct bio *bio, void *priv);
 	blk_status_t (*before)(struct bio *bio, void *priv);
 	blk_status_t (*after)(struct bio *bio, void *priv);
 	void *priv;
