@@ -744,6 +744,8 @@ static void apply_node(struct commit *c, struct commit_node *cn, u64 seq)
 
 	if (!cn->nr && !cn->nr_deltas)
 		return;
+	if (!c->b->writing.journal)
+		n->open.written_id = OPEN_NEVER_WRITTEN;	/* read from disk, but in memory for good */
 	apply_updates(c, cn);
 	apply_deltas(c, cn);
 	n->journal_seq = max(n->journal_seq, seq);
