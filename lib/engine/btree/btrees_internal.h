@@ -13,6 +13,7 @@
 #include "engine/btree/node_buffer.h"
 #include "engine/btree/writer.h"
 
+struct task_struct;
 struct workqueue_struct;
 
 /**
@@ -27,6 +28,7 @@ struct workqueue_struct;
  * @writable:    transactions may be committed; what is below is set up
  * @writing:     as given at the start of writing
  * @exclusive:   read: commits; write: a transaction that has restarted often
+ * @exclusive_task: who holds it for writing: what else he commits passes
  * @memory_seq:  what counts commits where there is no journal
  * @maintain_lock: protects the queue of maintenance, nodes linked by maintain_link
  */
@@ -44,6 +46,7 @@ struct btrees {
 	bool			writable;
 	struct btrees_write_config writing;
 	struct percpu_rw_semaphore exclusive;
+	struct task_struct	*exclusive_task;
 	atomic64_t		memory_seq;
 	atomic64_t		commits;
 	atomic64_t		restarts;

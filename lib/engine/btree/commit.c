@@ -795,7 +795,7 @@ static int try_locked(struct commit *c)
 /* Transactions that others wait for pass by whoever wants to be alone. */
 static bool passes_exclusive(const struct commit *c)
 {
-	return c->t->exclusive || c->flags & (TRANS_COMMIT_RECLAIM | TRANS_COMMIT_ALLOC);
+	return c->flags & (TRANS_COMMIT_RECLAIM | TRANS_COMMIT_ALLOC) || bce_trans_alone(c->b);
 }
 
 static int try_commit(struct commit *c)

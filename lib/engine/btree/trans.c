@@ -28,6 +28,7 @@
 #include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -160,11 +161,18 @@ void bce_trans_init(struct bce_trans *t, struct btrees *b)
 }
 EXPORT_SYMBOL_GPL(bce_trans_init);
 
+bool bce_trans_alone(const struct btrees *b)
+{
+	return READ_ONCE(b->exclusive_task) == current;
+}
+
 void bce_trans_end_exclusive(struct bce_trans *t)
 {
-	if (t->exclusive)
-		percpu_up_write(&t->btrees->exclusive);
+	if (!t->exclusive)
+		return;
 	t->exclusive = false;
+	WRITE_ONCE(t->btrees->exclusive_task, NULL);
+	percpu_up_write(&t->btrees->exclusive);
 }
 
 void bce_trans_exit(struct bce_trans *t)
@@ -185,8 +193,10 @@ void bce_trans_begin(struct bce_trans *t)
 	t->nr_deltas = t->max_deltas = 0;
 	t->nr_reads = t->max_reads = 0;
 	memset(t->slot, 0, sizeof(t->slot));
-	if (unlikely(t->restarts >= RESTARTS_MAX && !t->exclusive)) {
+	if (unlikely(t->restarts >= RESTARTS_MAX) && !t->exclusive &&
+	    !bce_trans_alone(t->btrees)) {
 		percpu_down_write(&t->btrees->exclusive);
+		WRITE_ONCE(t->btrees->exclusive_task, current);
 		t->exclusive = true;
 	}
 }

@@ -81,6 +81,8 @@ int bce_trans_lookup_below(struct bce_trans *t, unsigned int btree_id, unsigned 
 int bce_trans_restart(struct bce_trans *t);
 /* is all that was read still as it was? Only a moment's answer */
 bool bce_trans_reads_hold(const struct bce_trans *t);
+/* does this task, by whatever transaction, keep others from committing? */
+bool bce_trans_alone(const struct btrees *b);
 void bce_trans_end_exclusive(struct bce_trans *t);
 
 #endif
