@@ -514,7 +514,10 @@ static bool is_beyond(const struct wanted *w, const struct bkey *k)
  */
 static bool is_last(const struct wanted *w, const struct bkey *k)
 {
-	return !w->extents || !w->versions || w->view || k->p.inode > w->end.inode;
+	if (!w->extents || !w->versions || k->p.inode > w->end.inode)
+		return true;
+	/* extents of a view do not overlap; but a whiteout is none: what follows may begin before it */
+	return w->view && k->type != KEY_TYPE_whiteout;
 }
 
 static int merged_peek(struct merged *m, const struct wanted *w, struct bkey *k)
@@ -528,7 +531,7 @@ static int merged_peek(struct merged *m, const struct wanted *w, struct bkey *k)
 		if (w->view && !view_sees(w->view, k->p.snapshot))
 			continue;
 		if (is_beyond(w, k)) {
-			if (is_last(w, k))
+			if (is_last(w, k) || (w->view && !merged_skip_position(m, k->p)))
 				return -ENOENT;
 			continue;
 		}
