@@ -20,7 +20,8 @@
  *   bit 63 valid | 62..57 member | 56..8 bucket | 7..0 generation
  *
  * They hold as long as nothing allocates buckets, that is, while the set is
- * only read.
+ * only read. Of a set that is written the allocator is asked (struct data_read_live), here and,
+ * as the bucket may be used anew while it is read, after the I/O once more.
  */
 #include <linux/compiler.h>
 #include <linux/err.h>
@@ -93,13 +94,29 @@ static int bucket_gen(struct data_reader *r, struct btree_iter *held, unsigned i
 	return ret;
 }
 
+int bce_live_bucket_gen(struct data_reader *r, unsigned int dev, u64 sector)
+{
+	const struct data_read_live *live;
+	int gen = -1;
+
+	rcu_read_lock();
+	live = rcu_dereference(r->live);
+	if (live)
+		gen = live->bucket_gen(live->ctx, dev, sector);
+	rcu_read_unlock();
+	return gen;
+}
+
 /* 1 fresh, 0 stale, negative errno */
 static int cached_ptr_is_fresh(struct data_reader *r, struct btree_iter *held,
 			       const struct extent_ptr *ptr, u32 bucket_sectors)
 {
+	int ret = bce_live_bucket_gen(r, ptr->dev, ptr->sector);
 	u8 gen;
-	int ret = bucket_gen(r, held, ptr->dev, div_u64(ptr->sector, bucket_sectors), &gen);
 
+	if (ret >= 0)
+		return ret == ptr->gen;
+	ret = bucket_gen(r, held, ptr->dev, div_u64(ptr->sector, bucket_sectors), &gen);
 	return ret ?: gen == ptr->gen;
 }
 

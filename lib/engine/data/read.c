@@ -40,8 +40,8 @@
  *
  * Retries end: each adds a member to piece->tried, or forces the bounce buffer
  * (user space may have written into pages while they were being checked), or
- * takes the piece out of a shared bio (whose error says nothing about this part).
- * Each of the three happens once.
+ * takes the piece out of a shared bio (whose error says nothing about this part), or looks
+ * its key up again because the bucket has been used anew meanwhile. Each happens once.
  *
  * Memory: pieces come from a mempool, bios from a bioset, buffers from pools that
  * never run dry. Whoever has to wait for one of them first sends what he has
@@ -87,10 +87,12 @@ struct read_walk {
 
 	/* from the piece that is tried again */
 	u64			tried;
+	u64			bad;
 	int			last_error;
 	bool			bounce_only;
 	bool			alone;
 	bool			same_dev;
+	bool			was_stale;
 	u8			dev;		/* which one, if @same_dev */
 
 	/* the key at hand, copied: it outlives the iterator's locks */
@@ -289,13 +291,16 @@ static void walk_piece(struct read_walk *w, const struct extent_ptr_decoded *p, 
 	piece->read = w->read;
 	piece->file_sector = w->pos;
 	piece->dev = p->ptr.dev;
+	piece->gen = p->ptr.gen;
 	piece->cached = p->ptr.cached;
 	piece->crc = p->crc;
 	piece->version = w->k.version;
 	piece->tried = w->tried;
+	piece->bad = w->bad;
 	piece->last_error = w->last_error;
 	piece->bounce_only = w->bounce_only;
 	piece->alone = w->alone;
+	piece->was_stale = w->was_stale;
 	end = crc_is_encoded(&p->crc) ? piece_set_whole(w, piece, p->ptr.sector, skip, end) :
 					piece_set_plain(w, piece, p->ptr.sector, skip, end);
 	piece->iter = walk_take(w, end);
@@ -501,10 +506,12 @@ static void piece_again_work(struct work_struct *work)
 		.end = piece->file_sector + wanted_sectors(&piece->iter),
 		.iter = piece->iter,
 		.tried = piece->tried,
+		.bad = piece->bad,
 		.last_error = piece->last_error,
 		.bounce_only = piece->bounce_only,
 		.alone = piece->alone,
 		.same_dev = piece->same_dev,
+		.was_stale = piece->was_stale,
 		.dev = piece->dev,
 	};
 
@@ -527,6 +534,12 @@ void bce_data_reader_set_policy(struct data_reader *r, const struct data_read_po
 {
 	rcu_assign_pointer(r->policy, policy);
 	synchronize_rcu();	/* nobody calls the old one any more */
+}
+
+void bce_data_reader_set_live(struct data_reader *r, const struct data_read_live *live)
+{
+	rcu_assign_pointer(r->live, live);
+	synchronize_rcu();	/* nobody asks the old one any more */
 }
 
 /*

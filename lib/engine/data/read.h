@@ -66,4 +66,14 @@ struct data_read_policy {
 };
 void bce_data_reader_set_policy(struct data_reader *r, const struct data_read_policy *policy);
 
+/* what a reader has to know while the set is also written; NULL: it is not */
+struct data_read_live {
+	/* the generation now of the bucket that holds a device sector; -1 not known. Must not sleep */
+	int	(*bucket_gen)(void *ctx, unsigned int dev, u64 sector);
+	/* @devs hold bad copies of what lies at @sector; another one was good. May be NULL */
+	void	(*bad_copy)(void *ctx, u64 inum, u32 snapshot, u64 sector, u64 devs);
+	void	*ctx;
+};
+void bce_data_reader_set_live(struct data_reader *r, const struct data_read_live *live);
+
 #endif

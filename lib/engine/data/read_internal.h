@@ -28,6 +28,7 @@ struct data_reader {
 	struct workqueue_struct		*retry_wq;	/* pieces tried again */
 	struct ratelimit_state		complaints;
 	const struct data_read_policy __rcu *policy;
+	const struct data_read_live __rcu *live;
 	u64				gen_cache[GEN_CACHE_SLOTS];	/* pick.c */
 };
 
@@ -52,6 +53,7 @@ struct read_piece {
 	enum piece_kind		kind;
 
 	u8			dev;
+	u8			gen;		/* the pointer's */
 	bool			cached;		/* by a cached pointer */
 	u64			dev_sector;	/* what is read from the device ... */
 	u32			dev_sectors;
@@ -62,10 +64,12 @@ struct read_piece {
 
 	/* what has gone wrong so far */
 	u64			tried;		/* bit per member not to be asked again */
+	u64			bad;		/* bit per member whose copy is bad */
 	int			last_error;
 	bool			bounce_only;	/* caller's pages were seen to change under us */
 	bool			alone;		/* must not share a device bio */
 	bool			same_dev;	/* ask the same member once more */
+	bool			was_stale;	/* a bucket was used anew while it was read */
 };
 
 /* read.c */
@@ -103,6 +107,9 @@ enum pick_result {
 	PICK_REPLICA,
 	PICK_NOTHING,		/* there should be data, but no replica to ask */
 };
+/* generation of the bucket with a device sector, of a set that is written; -1: not known */
+int bce_live_bucket_gen(struct data_reader *r, unsigned int dev, u64 sector);
+
 /* PICK_*, or a negative errno of a metadata read */
 int bce_pick_replica(struct data_reader *r, const struct pick_request *req,
 		     struct extent_ptr_decoded *out);

@@ -69,12 +69,27 @@ static void policy_read_done(const struct read_piece *piece)
 	rcu_read_unlock();
 }
 
+static void tell_bad_copies(const struct read_piece *piece)
+{
+	const struct data_read_live *live;
+
+	if (!piece->bad)
+		return;
+	rcu_read_lock();
+	live = rcu_dereference(piece->reader->live);
+	if (live && live->bad_copy)
+		live->bad_copy(live->ctx, piece->read->inum, piece->read->view.id,
+			       piece->file_sector, piece->bad);
+	rcu_read_unlock();
+}
+
 static void piece_good(struct read_piece *piece)
 {
 	struct data_reader *r = piece->reader;
 	struct data_read *read = piece->read;
 
 	policy_read_done(piece);
+	tell_bad_copies(piece);
 	bce_buffer_put(&r->stored, piece->buffer);
 	mempool_free(piece, &r->pieces);
 	bce_read_put(read, 0);
@@ -112,6 +127,7 @@ static void piece_io_error(struct read_piece *piece, bool shared)
 		return;
 	}
 	piece_complain(piece, "read error");
+	piece->bad |= 1ULL << piece->dev;
 	piece_exclude_member(piece, -EIO);
 }
 
@@ -140,6 +156,7 @@ static void piece_bad_csum(struct read_piece *piece, struct bce_csum got)
 		 piece->crc.csum_type, got.hi, got.lo, want.hi, want.lo);
 	piece_complain(piece, what);
 	count_csum_error(piece);
+	piece->bad |= 1ULL << piece->dev;
 	piece_exclude_member(piece, -EILSEQ);
 }
 
@@ -228,11 +245,39 @@ static bool piece_is_costly(const struct read_piece *piece)
 	       bce_compression_type_is_compressed(piece->crc.compression_type);
 }
 
+/* has its bucket been emptied and used anew since the pointer was written? */
+static bool piece_is_stale(const struct read_piece *piece)
+{
+	int gen = bce_live_bucket_gen(piece->reader, piece->dev, piece->dev_sector);
+
+	return gen >= 0 && gen != piece->gen;
+}
+
+/*
+ * What was read is other data. The key that led there has changed, so it is looked up again; should
+ * it lead to the same place the pointer itself is wrong.
+ */
+static void piece_stale(struct read_piece *piece)
+{
+	if (piece->cached) {
+		piece->tried |= 1ULL << piece->dev;
+		bce_read_piece_again(piece);
+	} else if (!piece->was_stale) {
+		piece->was_stale = true;
+		bce_read_piece_again(piece);
+	} else {
+		piece_complain(piece, "pointer into a bucket of another generation");
+		piece_exclude_member(piece, -EIO);
+	}
+}
+
 /* the data is there; @shared: in a bio with other pieces */
 static void piece_arrived(struct read_piece *piece, int error, bool shared)
 {
 	if (error) {
 		piece_io_error(piece, shared);
+	} else if (piece_is_stale(piece)) {
+		piece_stale(piece);
 	} else if (piece_is_costly(piece)) {
 		INIT_WORK(&piece->work, piece_decode_work);
 		queue_work(piece->reader->decode_wq, &piece->work);
