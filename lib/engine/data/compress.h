@@ -24,4 +24,24 @@ void bce_decompressor_free(struct bce_decompressor *d);
 int bce_decompress(struct bce_decompressor *d, unsigned int type, const void *src,
 		   size_t src_bytes, void *dst, size_t dst_bytes);
 
+/*
+ * Workspaces for compression, made when an algorithm is first used; then as above.
+ * @max_bytes: most that is compressed at once
+ */
+struct bce_compressor;
+int bce_compressor_alloc(struct bce_compressor **out, size_t max_bytes);
+void bce_compressor_free(struct bce_compressor *c);
+
+/**
+ * bce_compress() - as much of @src as fits
+ * @option:    option byte: algorithm, level in the high nibble; not none
+ * @src_bytes: in: what there is, a multiple of @block_bytes; out: what of it has been compressed, too
+ * @dst:       filled up to a multiple of @block_bytes with zeros
+ * @dst_bytes: in: room, a multiple of @block_bytes; out: blocks filled, less than @src_bytes
+ * Context: may sleep. Return: 0; -EFBIG not worth it, or not possible; -ENOMEM no workspace.
+ * Source: docs/format/70-extents.md, section 7.
+ */
+int bce_compress(struct bce_compressor *c, u8 option, const void *src, size_t *src_bytes,
+		 void *dst, size_t *dst_bytes, size_t block_bytes);
+
 #endif

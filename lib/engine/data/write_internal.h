@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_DATA_WRITE_INTERNAL_H
+#define ENGINE_DATA_WRITE_INTERNAL_H
+
+#include <linux/bio.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/ratelimit.h>
+#include <linux/workqueue.h>
+
+#include "closures/closure.h"
+#include "engine/data/buffer_pool.h"
+#include "engine/data/inode_update.h"
+#include "engine/data/write.h"
+#include "engine/key/extent_edit.h"
+
+struct bce_compressor;
+struct move;
+
+struct data_writer {
+	struct data_writer_config	c;
+	struct extent_env		env;
+	struct bce_compressor		*compressor;
+	mempool_t			ops;		/* struct write_op */
+	struct bio_set			bios;		/* of struct write_bio */
+	struct buffer_pool		source;		/* what is compressed: held within one call */
+	struct buffer_pool		stored;		/* what goes to the devices */
+	struct workqueue_struct		*wq;		/* everything after the devices */
+	struct ratelimit_state		complaints;
+	u64				features;	/* known to be set; only ever grows */
+	/* moving: one at a time, so that it needs no memory it cannot get */
+	struct mutex			move_lock;
+	struct move			*move;
+	void				*move_buffer;
+	struct work_struct		heal_work;
+	spinlock_t			heal_lock;	/* heal, nr_heal */
+	struct heal_request {
+		u64	inum, sector, devs;
+		u32	snapshot;
+	}				heal[32];
+	unsigned int			nr_heal;
+};
+
+/*
+ * One extent on its way. Its data lies in the caller's pages (@src, @iter) or in @buffer, as it is
+ * to be stored.
+ */
+struct write_extent {
+	struct data_writer	*w;
+	u64			start;		/* file sector */
+	u32			sectors;	/* live */
+	u8			type;		/* KEY_TYPE_extent, inline_data */
+	struct extent_crc	crc;
+	struct bversion		version;
+	struct alloc_space	space;
+	unsigned long		failed;		/* bit per pointer of @space */
+	u64			failed_devs;	/* not to be tried again */
+	struct bio		*src;
+	struct bvec_iter	iter;
+	void			*buffer;
+	unsigned int		inline_bytes;
+};
+
+/* how an extent is to be made */
+struct write_how {
+	const struct data_options	*opts;
+	enum alloc_watermark		watermark;
+	u64				stream;
+	bool				may_wait;	/* for buffers: the caller holds none */
+};
+
+/* ---- write_encode.c ---- */
+
+/* the checksum type of data, as stored */
+u8 bce_data_csum_type(const struct data_writer *w, const struct data_options *opts);
+/**
+ * bce_write_encode() - the next extent out of @src
+ * @iter: what is left, at file sector @start; not moved
+ * Makes as long an extent as it can and gets space for it; e->sectors tells how much it took.
+ * Return: 0; -EAGAIN no buffer, and the caller must not wait; -ENOSPC, -EROFS, -ENOMEM, -EIO.
+ */
+int bce_write_encode(struct data_writer *w, const struct write_how *how, struct bio *src,
+		     struct bvec_iter iter, u64 start, struct write_extent *e);
+int bce_write_need_features(struct data_writer *w, u64 features);
+/* space for @sectors stored sectors with as many replicas as wanted, elsewhere than on @exclude */
+int bce_write_get_space(struct data_writer *w, const struct write_how *how, unsigned int replicas,
+			u64 exclude, u32 sectors, struct alloc_space *out);
+
+/* ---- write_io.c ---- */
+
+int bce_write_bioset_init(struct bio_set *bs, unsigned int nr);
+/* to all members; each write holds a reference of @cl. Failures: e->failed */
+void bce_write_extent_submit(struct write_extent *e, struct bce_closure *cl);
+/*
+ * All writes have ended. What failed is written to other members; replicas that cannot be are done
+ * without, down to @required. Return: 0; -EIO. Context: may sleep
+ */
+int bce_write_extent_settle(struct write_extent *e, const struct write_how *how,
+			    unsigned int required);
+/* what the extent held is given back; its key has been committed, or never will be */
+void bce_write_extent_release(struct write_extent *e);
+/* submit, wait, settle */
+int bce_write_extent_sync(struct write_extent *e, const struct write_how *how,
+			  unsigned int required);
+/* pages of kernel memory into a bio; it has room for bce_virtual_bvecs() more */
+unsigned int bce_virtual_bvecs(const void *p, unsigned int bytes);
+void bce_bio_add_virtual(struct bio *bio, void *p, unsigned int bytes);
+
+/* ---- write.c ---- */
+
+/* the key of a written extent at @pos_end, @k->v in @v; rebalance entry as the options ask */
+void bce_write_extent_key(const struct write_extent *e, const struct data_options *opts,
+			  struct bpos pos, struct bkey *k, struct extent_value *v);
+void bce_data_wanted(struct data_writer *w, const struct data_options *opts,
+		     struct extent_wanted *out);
+
+/* ---- range.c ---- */
+
+/* puts one transaction together; may run several times */
+typedef int (*data_step_fn)(struct bce_trans *t, void *ctx);
+/* run and commit it. @seq: out, unless nothing was committed; may be NULL */
+int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq);
+/* only look at keys */
+int bce_data_look(struct data_writer *w, data_step_fn fn, void *ctx);
+
+/* what ranges are changed in */
+struct data_target {
+	struct bce_file_id	file;
+	u32			snapshot;	/* not 0: in this one, whatever the subvolume */
+};
+int bce_data_target_inode(struct bce_trans *t, struct data_writer *w,
+			  const struct data_target *target, struct data_inode *out);
+/* remove extents of [start, end), with the inode's sectors, in as many transactions as it takes */
+int bce_data_delete_range(struct data_writer *w, const struct data_target *target, u64 start,
+			  u64 end, u64 *seq);
+
+/* ---- logged_op.c ---- */
+
+/* a record not yet there: at the first free position */
+int bce_logged_op_pos(struct bce_trans *t, struct bpos *pos);
+int bce_logged_op_delete(struct data_writer *w, struct bpos pos, u64 *seq);
+
+/* ---- truncate.c, shift.c: finish what a record asks for, and delete it ---- */
+
+int bce_truncate_resume(struct data_writer *w, const struct bkey *k);
+int bce_shift_resume(struct data_writer *w, const struct bkey *k);
+
+/* ---- reflink_range.c ---- */
+
+/*
+ * The extent or inline key @k, found in the extents btree, becomes shared: its place is taken by a
+ * reference, which is put into @k.
+ */
+int bce_data_make_shared(struct bce_trans *t, struct data_writer *w, struct bkey *k);
+int bce_data_need_reflink(struct data_writer *w);
+
+/* ---- move.c, heal.c ---- */
+
+int bce_move_init(struct data_writer *w);
+void bce_move_exit(struct data_writer *w);
+void bce_heal_work(struct work_struct *work);
+
+#endif
