@@ -30,7 +30,7 @@ try "and an unknown option" code 1 bcachectl list --wonderful "$IMAGE"
 try "and a missing operand" code 1 bcachectl show-super
 try "and a btree that does not exist" code 1 bcachectl list -b nothing "$IMAGE"
 try "and a position that is none" code 1 bcachectl list -s 1:2:3:4 "$IMAGE"
-for command in assemble stop status unlock probe show-super list dump fsck; do
+for command in format assemble stop status unlock probe show-super list dump fsck; do
 	try "$command --help" code 0 bcachectl $command --help
 	try "$command: its manual has it" grep -q "^\.SS ${command/-/.*}" "$TOP/tools/bcachectl/bcachectl.8"
 	try "$command: completion knows it" grep -q "$command" "$TOP/tools/bcachectl/completion/bcachectl"
@@ -103,6 +103,76 @@ wrong_key() {
 try "a wrong passphrase" wrong_key
 try "  is called that" says 'wrong passphrase'
 try "no passphrase" code 2 bcachectl list "$O/golden/encrypted/disk0.img"
+
+# format: what is there is named and kept, unless forced
+checksum() {
+	sha256sum <"$1"
+}
+unchanged() {
+	same "$(checksum "$1")" "$2"
+}
+new_format() {
+	code "$1" bcachectl format "${@:2}"
+}
+empty=$(checksum "$WORK/zeros")
+try "format: no device" new_format 1
+try "format: options behind the last device" new_format 1 "$WORK/zeros" --label ssd
+try "format: an unknown option" new_format 1 --wonder "$WORK/zeros"
+try "format: a value that is none" new_format 1 --data_checksum=md5 "$WORK/zeros"
+try "  says which there are" says 'none, crc32c, crc64, xxhash'
+try "format: a target that nobody has" new_format 1 --foreground-target=ssd "$WORK/zeros"
+try "format: a file that is not there" new_format 4 "$WORK/none"
+try "format: a directory" new_format 6 "$WORK"
+try "format: the same file twice" new_format 1 "$WORK/zeros" "$WORK/./zeros"
+try "  after all that it is as it was" unchanged "$WORK/zeros" "$empty"
+before=$(checksum "$WORK/ext4")
+try "format: another file system" new_format 6 "$WORK/zeros" "$WORK/ext4"
+try "  is named" says 'ext4: holds ext4, UUID'
+try "  with the way out" says '--force'
+try "  nor is the other one touched" unchanged "$WORK/zeros" "$empty"
+try "format --dry-run --force" new_format 0 --dry-run --force "$WORK/ext4"
+try "  says what would be lost" says 'would be lost: ext4'
+try "  writes nothing" unchanged "$WORK/ext4" "$before"
+try "format --dry-run --size" new_format 0 --dry-run --size 64M "$WORK/none"
+try "  makes no file" not test -e "$WORK/none"
+try "format --size, and no good option" new_format 1 --size 64M "$WORK/none" --data-replicas=7
+try "  leaves no file" not test -e "$WORK/none"
+try "format: too small" new_format 6 --force "$WORK/tiny"
+truncate -s 4M "$WORK/small" # three superblocks of 1 MiB, and little else
+try "format: small" new_format 0 "$WORK/small"
+try "format: no room for the superblocks" new_format 6 --force --superblock-size 4M "$WORK/small"
+try "  says what to ask for" says 'ask for smaller ones'
+try "format --force" new_format 0 --force "$WORK/ext4"
+try "  and it is a member" code 0 bcachectl probe "$WORK/ext4"
+try "  that nobody has used" says 'never initialised'
+try "format: its own work" new_format 6 "$WORK/ext4"
+try "  is named, too" says 'holds bcachefs, member 0 of set'
+cp "$WORK/ext4" "$WORK/hidden" && printf garbage | dd of="$WORK/hidden" bs=1 seek=4200 conv=notrunc status=none
+try "format: a member with a damaged superblock" new_format 6 "$WORK/hidden"
+try "format: three devices, many options" new_format 0 --json -L tank -U 00112233-4455-6677-8899-aabbccddeeff \
+	--label=ssd.a --durability=2 --size 64M "$WORK/new0" --label=hdd.b --data_allowed=user --bucket=512k --size 64M "$WORK/new1" \
+	--discard --fs-size 50M --size 70M "$WORK/new2" --replicas=2 --foreground_target=ssd --background_target="$WORK/new2" \
+	--compression=zstd:5 --no-acl --gc-reserve-percent=10 --errors=ro --encoded-extent-max=128k
+try "  is JSON" python3 -m json.tool "$WORK/out" /dev/null
+try "  and can be shown" code 0 bcachectl show-super -l -f all "$WORK/new1"
+for line in 'External UUID: +00112233-4455-6677-8899-aabbccddeeff' 'Device index: +1$' 'Label: +tank' 'Devices: +3' \
+	'Clean: +0' 'Sequence number: +0' 'btree_node_size: +128 KiB' 'metadata_replicas: +2' 'data_replicas: +2' \
+	'foreground_target: +ssd' 'background_target: +device 2' ' compression: +zstd:5' 'acl: +0' \
+	'gc_reserve_percent: +10' 'errors: +continue fix_safe panic \[ro\]' 'encoded_extent_max: +128 KiB' \
+	'Label: +b \(3\)' 'Bucket size: +512 KiB' 'Data allowed: +user$' 'Durability: +2' 'Discard: +1' 'Buckets: +400$' \
+	'Features: .*zstd'; do
+	try "  show-super: $line" says "$line"
+done
+encrypted() {
+	echo secret | bcachectl format -q --encrypted --size 64M "$WORK/locked" && echo secret | bcachectl unlock --check "$WORK/locked"
+}
+try "format --encrypted" encrypted
+try "format --encrypted: no passphrase" new_format 2 --encrypted --force "$WORK/locked"
+try "  names the other way" says '--no-passphrase'
+try "format --encrypted --no-passphrase" new_format 0 --encrypted --no-passphrase --force "$WORK/locked"
+try "format --no-passphrase alone" new_format 1 --no-passphrase --force "$WORK/locked"
+try "format --quiet" new_format 0 -q --force "$WORK/locked"
+try "  is quiet" same "$(cat "$WORK/out" "$WORK/err")" ""
 
 # a damaged primary superblock: the next copy serves, and fsck stays clean
 cp --sparse=always "$IMAGE" "$WORK/damaged"

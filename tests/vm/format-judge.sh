@@ -34,8 +34,9 @@ new_set small --block_size=512 --btree_node_size=16k --superblock_size=64k --buc
 new_set mixed --bucket=1M --label=a.b.c @300M --bucket=300k --data_allowed=journal,user --discard @128M \
 	--metadata_checksum=crc64 --data_checksum=none --compression=gzip:9 --encoded_extent_max=16k --no-acl --prjquota
 
+truncate -s 128M "$WORK/spare.img"
 "$TOP/tests/vm/run-uml" --judge --kernel "$KERNEL" --variant "$VARIANT" --env "SETS=${SETS[*]}" \
-	"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" || FAILED=1
+	"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" "$WORK/spare.img" || FAILED=1
 
 checked() {
 	bcachectl fsck -n "$WORK/$1"?.img <<<'correct horse' | sed 's/^/# /'
