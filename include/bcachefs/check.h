@@ -17,7 +17,9 @@ enum bce_check_passes {
 	BCE_CHECK_NODES		= 1 << 0,	/* read every node, validate every key */
 	BCE_CHECK_ALLOCATIONS	= 1 << 1,	/* buckets, backpointers, counters, ... */
 	BCE_CHECK_NAMES		= 1 << 2,	/* snapshots, inodes, names, extents, ... */
-	BCE_CHECK_ALL		= BCE_CHECK_NODES | BCE_CHECK_ALLOCATIONS | BCE_CHECK_NAMES,
+	BCE_CHECK_JOURNAL	= 1 << 3,	/* of a clean set nobody writes to: agrees with the clean section */
+	BCE_CHECK_ALL		= BCE_CHECK_NODES | BCE_CHECK_ALLOCATIONS | BCE_CHECK_NAMES |
+				  BCE_CHECK_JOURNAL,
 };
 
 struct bce_check_opts {

@@ -20,9 +20,12 @@
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "engine/format/ids.h"
+#include "engine/key/text.h"
 #include "engine/sb/replicas.h"
 
 static u64 jset_last_seq(const struct jset *j)
@@ -205,6 +208,32 @@ static bool jset_is_empty(const struct journal_entry *e)
 	return true;
 }
 
+static bool root_differs(const struct journal_root *a, const struct journal_root *b)
+{
+	return a->present != b->present || a->level != b->level ||
+		memcmp(a->key, b->key, sizeof(a->key));
+}
+
+/* the roots of the last entry; what is short of memory is not compared */
+static void compare_roots(const struct journal_replay *r, const struct journal_entry *flush,
+			  const struct journal_read_context *ctx)
+{
+	struct journal_replay *last = kvzalloc(sizeof(*last), GFP_KERNEL);
+
+	if (!last || journal_early_apply(last, flush->jset->entries,
+					 le32_to_cpu(flush->jset->u64s)))
+		goto out;
+	for (unsigned int id = 0; id < BTREE_ID_MAX; id++)
+		if (root_differs(&last->root[id], &r->root[id]))
+			bce_log_error(ctx->log, BCE_ERR_sb_clean_btree_root_mismatch,
+				      "btree %s: the root in the clean section is not the one in journal entry %llu",
+				      bce_btree_name(id), (unsigned long long)flush->seq);
+out:
+	if (last)
+		bce_journal_replay_exit(last);
+	kvfree(last);
+}
+
 void journal_compare_clean(const struct journal_replay *r, const struct journal_read_context *ctx)
 {
 	const struct journal_entry *flush = newest_flush(r, ctx);
@@ -215,6 +244,8 @@ void journal_compare_clean(const struct journal_replay *r, const struct journal_
 		bce_log_error(ctx->log, BCE_ERR_sb_clean_journal_seq_mismatch,
 			      "newest journal entry is %llu, the clean section says %llu",
 			      (unsigned long long)flush->seq, (unsigned long long)r->next_seq - 1);
+	else
+		compare_roots(r, flush, ctx);
 	if (!jset_is_empty(flush))
 		bce_log_error(ctx->log, BCE_ERR_clean_but_journal_not_empty,
 			      "shut down cleanly, but journal entry %llu is not empty",

@@ -18,6 +18,7 @@
 
 /* what is too large for a stack */
 struct check_room {
+	struct journal_replay	journal;
 	struct member_info	member[BCH_MEMBERS_MAX];
 	const struct bch_sb	*dev_sb[BCH_MEMBERS_MAX];
 };
@@ -42,11 +43,38 @@ static void count_findings(const struct bce_set *set, struct bce_check_result *o
 		out->by_id[i] = bce_log_error_count(set->log, i) - (before ? 0 : out->by_id[i]);
 }
 
-static int run_passes(struct check *c, unsigned int passes)
+/*
+ * The journal of a clean set, which nobody has looked at yet; reading all of it compares it with the
+ * clean section. What is found wrong is told; that it cannot be read is no reason to end.
+ */
+static int check_journal(struct bce_set *set, struct check_room *room)
+{
+	struct journal_read_context ctx = {
+		.sb = set->best.sb,
+		.dev_sb = room->dev_sb,
+		.members = set->members,
+		.cipher = set->cipher,
+		.rules = &set->rules,
+		.log = set->log,
+		.read_all = true,
+	};
+	int ret;
+
+	if (!set->replay.clean || !set->opts.nochanges || set->opts.read_all_journal)
+		return 0;
+	ret = bce_journal_read(&room->journal, &ctx);
+	bce_journal_replay_exit(&room->journal);
+	return ret == -ENOMEM ? ret : 0;
+}
+
+static int run_passes(struct bce_set *set, struct check_room *room, struct check *c,
+		      unsigned int passes)
 {
 	int ret = 0;
 
-	if (passes & BCE_CHECK_NODES)
+	if (passes & BCE_CHECK_JOURNAL)
+		ret = check_journal(set, room);
+	if (!ret && passes & BCE_CHECK_NODES)
 		ret = bce_check_nodes(c);
 	if (!ret && passes & BCE_CHECK_ALLOCATIONS)
 		ret = bce_check_allocations(c);
@@ -83,7 +111,7 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 		.progress_ctx	= opts->progress_ctx,
 	};
 	count_findings(set, out, true);
-	ret = run_passes(&c, opts->passes ?: BCE_CHECK_ALL);
+	ret = run_passes(set, room, &c, opts->passes ?: BCE_CHECK_ALL);
 	count_findings(set, out, false);
 	out->nodes = c.nodes;
 	out->unreadable_nodes = c.unreadable_nodes;

@@ -851,6 +851,34 @@ static void clean_section(void **state)
 	rig_exit(&rig);
 }
 
+/* a last entry with one root: the section must have the same */
+static void clean_roots(void **state)
+{
+	for (unsigned int differ = 0; differ <= 2; differ++) {
+		struct jset_builder section, last;
+		struct rig rig;
+
+		rig_init(&rig);
+		jb_init(&last, rig.uuid_word, 41, 41);
+		jb_root(&last, BTREE_ID_inodes, 1, 1024 * 30);
+		jb_seal(&last, rig.csum_type, NULL);
+		jb_write(&last, rig.fd[0], RING_FIRST, 0);
+		jb_init(&section, 0, 1, 1);
+		jb_root(&section, BTREE_ID_inodes, 1, 1024 * (differ == 1 ? 31 : 30));
+		if (differ == 2)
+			jb_root(&section, BTREE_ID_xattrs, 0, 1024 * 32);
+		add_clean(&rig, &section, 41);
+		rig.ctx.read_all = true;
+		assert_int_equal(rig_read(&rig), 0);
+		assert_int_equal(bce_log_error_count(rig.log,
+					BCE_ERR_sb_clean_btree_root_mismatch), differ != 0);
+		assert_int_equal(bce_log_errors_total(rig.log), differ != 0);
+		jb_exit(&section);
+		jb_exit(&last);
+		rig_exit(&rig);
+	}
+}
+
 /* ---- the overlay ---- */
 
 static void interior(struct jset_builder *j, unsigned int level, struct bpos p, u64 mem_ptr)
@@ -1076,6 +1104,7 @@ int main(void)
 		cmocka_unit_test(no_key),
 		cmocka_unit_test(facts),
 		cmocka_unit_test(clean_section),
+		cmocka_unit_test(clean_roots),
 		cmocka_unit_test(overlay),
 		cmocka_unit_test(empty_overlay),
 		cmocka_unit_test(flipped_bits),
