@@ -9,6 +9,7 @@
 
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/math.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
