@@ -249,9 +249,9 @@ bool bce_trans_reads_hold(const struct bce_trans *t)
 	return true;
 }
 
-/* A node that covers @p and has been read before, read-locked again; NULL. */
-static struct btree_node *relock_read(struct bce_trans *t, unsigned int btree_id,
-				      unsigned int level, struct bpos p)
+/* the last read of a node that covers @p; NULL if it was not read lately */
+static const struct trans_read *read_find(const struct bce_trans *t, unsigned int btree_id,
+					  unsigned int level, struct bpos p)
 {
 	const struct trans_read *r;
 	unsigned int i;
@@ -260,7 +260,7 @@ static struct btree_node *relock_read(struct bce_trans *t, unsigned int btree_id
 		r = &t->reads[t->nr_reads - i];
 		if (r->btree_id == btree_id && r->level == level && bpos_cmp(r->min, p) <= 0 &&
 		    bpos_cmp(p, r->max) <= 0)
-			return bce_six_relock(&r->n->lock, BCE_SIX_READ, r->seq) ? r->n : NULL;
+			return r;
 	}
 	return NULL;
 }
@@ -269,11 +269,12 @@ static struct btree_node *relock_read(struct bce_trans *t, unsigned int btree_id
 static struct btree_node *lock_to_read(struct bce_trans *t, unsigned int btree_id,
 				       unsigned int level, struct bpos p, unsigned int flags)
 {
-	struct btree_node *n = relock_read(t, btree_id, level, p);
+	const struct trans_read *r = read_find(t, btree_id, level, p);
+	struct btree_node *n;
 	int ret;
 
-	if (n)
-		return n;
+	if (r && bce_six_relock(&r->n->lock, BCE_SIX_READ, r->seq))
+		return r->n;
 	n = bce_node_lock_at(t->btrees, btree_id, level, p);
 	if (IS_ERR(n))
 		return PTR_ERR(n) == -EINVAL ? ERR_PTR(-ENOENT) : n;
@@ -417,8 +418,15 @@ static void merged_seek(struct merged *m, struct bpos search)
 static void merged_init(struct merged *m, struct bce_trans *t, unsigned int btree_id,
 			struct bpos search, struct bpos limit, unsigned int flags)
 {
+	const struct trans_read *r = read_find(t, btree_id, 0, search);
+
 	m->t = t;
 	bce_btree_iter_init(&m->iter, t->btrees, btree_id, 0, search, 0, NULL);
+	if (r) {
+		/* as if the iterator had been there: it tries that leaf before the way from the root */
+		m->iter.unlocked = r->n;
+		m->iter.unlocked_seq = r->seq;
+	}
 	m->iter.trans = flags & TRANS_UNTRACKED ? NULL : t;
 	m->iter.limit = limit;
 	merged_seek(m, search);
