@@ -12,7 +12,6 @@
 #include <linux/ktime.h>
 #include <linux/math.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "engine/format/counters.h"
 #include "engine/format/errors.h"

@@ -24,6 +24,7 @@
 #include <linux/bitops.h>
 #include <linux/blkdev.h>
 #include <linux/err.h>
+#include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -31,7 +32,6 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "engine/format/version.h"
 #include "engine/sb/bdev_write.h"

@@ -31,12 +31,12 @@
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
+#include <linux/ktime.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "engine/sb/bdev_write.h"
 #include "engine/sb/write_internal.h"
