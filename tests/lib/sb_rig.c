@@ -38,14 +38,19 @@ static void device_make(struct sb_rig *r, unsigned int dev,
 	require(!IS_ERR(r->bdev[dev]));
 }
 
-void sb_rig_attach(struct sb_rig *r, unsigned int dev)
+void sb_rig_attach_as(struct sb_rig *r, unsigned int dev, void *owner)
 {
 	struct member_info m;
 	char name[16];
 
 	bce_sb_member(r->img[dev].sb, dev, &m);
 	snprintf(name, sizeof(name), "sd%c", 'a' + dev);
-	require(!bce_member_attach(r->members, dev, r->bdev[dev], &m, name, r));
+	require(!bce_member_attach(r->members, dev, r->bdev[dev], &m, name, owner));
+}
+
+void sb_rig_attach(struct sb_rig *r, unsigned int dev)
+{
+	sb_rig_attach_as(r, dev, r);
 }
 
 static void writer_open(struct sb_rig *r)

@@ -33,6 +33,8 @@ void sb_rig_close(struct sb_rig *r);
 /* the writer closed and opened again with what the devices hold */
 void sb_rig_reopen(struct sb_rig *r);
 void sb_rig_attach(struct sb_rig *r, unsigned int dev);
+/* the same for an owner of its own */
+void sb_rig_attach_as(struct sb_rig *r, unsigned int dev, void *owner);
 
 /* a member's superblock as any reader finds it; must be there. @sector: 0 or a copy's place */
 void sb_rig_read(struct sb_rig *r, unsigned int dev, u64 sector, struct sb_image *out);
