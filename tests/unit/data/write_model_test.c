@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes, truncation, holes, reservations, inserted and collapsed ranges, sharing and snapshots, at
- * random, against the plain contents of files: an array of bytes for each file of each subvolume. After
+ * Writes, truncation, holes, reservations, inserted and collapsed ranges, sharing, snapshots, and
+ * extents that move, at random, against the plain contents of files: an array of bytes for each file of each subvolume. After
  * each few operations all files are read back, and the rules that extents must keep are checked
  * (tests/lib/data_rig.c). With every kind of checksum and compression, encrypted or not, one replica or
  * two, data inside of keys, and space that comes in small pieces.
@@ -21,6 +21,7 @@
 #include <linux/kernel.h>
 
 #include "data_rig.h"
+#include "engine/data/move.h"
 #include "engine/data/write.h"
 #include "engine/format/ids.h"
 #include "random.h"
@@ -229,6 +230,75 @@ static void do_snapshot(struct model *m, unsigned int subvol)
 	}
 }
 
+/* ---- moving: no file changes by it ---- */
+
+/* one of the keys with pointers, by chance. False: there is none */
+static bool pick_extent(struct model *m, struct data_move *mv, u64 *devs)
+{
+	unsigned int seen = 0;
+
+	for (int i = 0; i < 2; i++) {
+		unsigned int id = i ? BTREE_ID_reflink : BTREE_ID_extents;
+		struct btree_iter iter;
+		const struct bkey *k;
+
+		bce_btree_iter_init(&iter, m->r.mem.b, id, 0, POS_MIN, 0, NULL);
+		for (k = bce_btree_iter_peek(&iter); k; k = bce_btree_iter_next(&iter)) {
+			struct extent_ptr_decoded p;
+			struct extent_walk w;
+
+			if (!bce_key_has_ptrs(k->type) || rnd() % ++seen)
+				continue;
+			mv->btree_id = id;
+			mv->pos = k->p;
+			*devs = 0;
+			bce_extent_walk_init(&w, k, 0);
+			while (bce_extent_next_ptr(&w, &p))
+				*devs |= 1ULL << p.ptr.dev;
+		}
+		bce_btree_iter_exit(&iter);
+	}
+	return seen;
+}
+
+static u64 devs_at(struct model *m, unsigned int btree_id, struct bpos pos)
+{
+	struct extent_ptr_decoded p;
+	struct extent_walk w;
+	struct bkey_buf buf;
+	struct bkey k;
+	u64 devs = 0;
+
+	assert_int_equal(bce_btree_lookup(m->r.mem.b, btree_id, pos, NULL, &k, &buf), 0);
+	bce_extent_walk_init(&w, &k, 0);
+	while (bce_extent_next_ptr(&w, &p))
+		devs |= 1ULL << p.ptr.dev;
+	return devs;
+}
+
+static void do_move(struct model *m)
+{
+	struct data_move mv = { .watermark = rnd() % 2 ? ALLOC_COPYGC : ALLOC_NORMAL };
+	int ret;
+	u64 devs;
+
+	if (!pick_extent(m, &mv, &devs))
+		return;
+	mv.drop_devs = devs & (rnd() % 2 ? ~0ULL : rnd());
+	mv.stream = rnd();
+	mv.extra = rnd() % 4 == 0;
+	m->r.no_devs = mv.drop_devs;
+	say(m, mv.btree_id == BTREE_ID_extents ? "move" : "move shared", mv.pos.snapshot,
+	    mv.pos.inode - FIRST_INUM, mv.pos.offset, mv.drop_devs, 0);
+	ret = bce_data_move(m->r.writer, &mv);
+	m->r.no_devs = 0;
+	/* a compressed extent needs space in one piece, and there may not be members enough */
+	if (ret && ret != -ENOSPC && ret != -EROFS)
+		fail_msg("move: %d", ret);
+	if (!ret && devs_at(m, mv.btree_id, mv.pos) & mv.drop_devs)
+		fail_msg("still on a member that was to be left");
+}
+
 /* ---- comparing ---- */
 
 static void compare(struct model *m, unsigned int subvol, unsigned int n)
@@ -298,7 +368,7 @@ static void step(struct model *m)
 {
 	unsigned int subvol = 1 + rnd() % m->nr_subvols, n = rnd() % FILES;
 
-	switch (rnd() % 24) {
+	switch (rnd() % 28) {
 	case 0: case 1: case 2:
 		return do_truncate(m, subvol, n);
 	case 3: case 4:
@@ -311,7 +381,9 @@ static void step(struct model *m)
 		return do_collapse(m, subvol, n);
 	case 11: case 12: case 13:
 		return do_reflink(m, subvol, n);
-	case 14:
+	case 14: case 15: case 16:
+		return do_move(m);
+	case 17:
 		if (rnd() % 4 == 0)
 			return do_snapshot(m, subvol);
 		return random_options(m);
