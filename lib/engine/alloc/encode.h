@@ -53,11 +53,4 @@ void bce_backpointer_encode(const struct backpointer_info *b, struct bch_backpoi
 /* a new le16 sector count of a stripe's block in a private copy of the value; false: no such place */
 bool bce_stripe_set_block_sectors(struct bkey *k, unsigned int block, u16 sectors);
 
-/*
- * Leave only those pointers of a private copy for which @keep says so, and what belongs to them
- * (70-extents.md, 5.5). Return: pointers left.
- */
-unsigned int bce_extent_keep_ptrs(struct bkey *k, bool (*keep)(void *ctx, const struct extent_ptr *),
-				  void *ctx);
-
 #endif

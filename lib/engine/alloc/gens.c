@@ -31,7 +31,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "engine/alloc/encode.h"
+#include "engine/key/extent_edit.h"
 
 /* pointers that lag by more are taken out of their keys */
 #define LAG_KEPT	16
@@ -136,30 +136,43 @@ struct prune {
 	bool			nothing_left;
 };
 
-static bool ptr_kept(void *ctx, const struct extent_ptr *ptr)
+/* @k without what lags, its value in the transaction's memory. 0, -EINVAL, -ENOMEM */
+static int key_without_old(struct prune *p, struct bce_trans *t, struct bkey *k)
 {
-	return !ptr_lags(ctx, ptr, LAG_KEPT);
+	struct extent_value *value = bce_trans_alloc(t, sizeof(*value));
+	struct extent_ptrs *ptrs = bce_trans_alloc(t, sizeof(*ptrs));
+	int ret;
+
+	if (!value || !ptrs)
+		return -ENOMEM;
+	ret = bce_extent_ptrs_decode(k, ptrs);
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; i < ptrs->nr; ) {
+		if (ptr_lags(p->a, &ptrs->p[i].ptr, LAG_KEPT))
+			bce_extent_ptrs_drop(ptrs, i);
+		else
+			i++;
+	}
+	p->nothing_left = !ptrs->nr;
+	bce_extent_ptrs_encode(ptrs, k, value);
+	return 0;
 }
 
 static int prune_key(struct bce_trans *t, void *ctx)
 {
 	struct prune *p = ctx;
 	struct bkey k;
-	void *v;
 	int ret;
 
+	p->nothing_left = false;
 	ret = bce_trans_lookup(t, p->btree_id, p->pos, NULL, 0, &k);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
-	if (!bce_key_has_ptrs(k.type) || !key_lags(p->a, &k))
+	if ((k.type != KEY_TYPE_extent && k.type != KEY_TYPE_reflink_v) || !key_lags(p->a, &k))
 		return 0;
-	v = bce_trans_alloc(t, bkey_val_bytes(&k));
-	if (!v)
-		return -ENOMEM;
-	memcpy(v, k.v, bkey_val_bytes(&k));
-	k.v = v;
-	p->nothing_left = !bce_extent_keep_ptrs(&k, ptr_kept, p->a);
-	return p->nothing_left ? 0 : bce_trans_update(t, p->btree_id, &k, 0);
+	ret = key_without_old(p, t, &k);
+	return ret || p->nothing_left ? ret : bce_trans_update(t, p->btree_id, &k, 0);
 }
 
 static int prune_at(struct allocator *a, unsigned int btree_id, struct bpos pos)

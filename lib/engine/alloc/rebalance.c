@@ -6,18 +6,7 @@
  */
 #include "engine/alloc/alloc_internal.h"
 
-static unsigned int compression_type_of_option(u8 option)
-{
-	switch (option & 15) {
-	case BCH_COMPRESSION_OPT_lz4:
-		return BCH_COMPRESSION_TYPE_lz4;
-	case BCH_COMPRESSION_OPT_gzip:
-		return BCH_COMPRESSION_TYPE_gzip;
-	case BCH_COMPRESSION_OPT_zstd:
-		return BCH_COMPRESSION_TYPE_zstd;
-	}
-	return BCH_COMPRESSION_TYPE_none;
-}
+#include "engine/key/extent_edit.h"
 
 static bool rebalance_entry(const struct bkey *k, struct extent_rebalance *r)
 {
@@ -59,7 +48,7 @@ u64 alloc_rebalance_sectors(struct allocator *a, const struct bkey *k)
 	    !rebalance_entry(k, &r))
 		return 0;
 
-	compression = compression_type_of_option(r.compression);
+	compression = bce_compression_type_of_option(r.compression);
 	recompress = r.compression && !compression_hopeless(k);
 	target = r.target ? alloc_target_devs(a, r.target) : 0;
 	if (!(target & alloc_writable_devs(a, BCH_DATA_user)))

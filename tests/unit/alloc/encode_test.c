@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keys of the allocation btrees against the examples of docs/format/75-allocation.md and 70-extents.md. */
+/* Keys of the allocation btrees against the examples of docs/format/75-allocation.md. */
 #include "engine/alloc/encode.h"
 
 #include <linux/string.h>
@@ -115,60 +115,6 @@ static void test_stripe_counts(void **state)
 	assert_false(bce_stripe_set_block_sectors(&k, 4, 1));
 }
 
-/* ---- 70-extents.md, 5.5 ---- */
-
-#define PTR(dev)	(1ULL | (u64)(dev) << 48)
-#define PTR_CACHED(dev)	(PTR(dev) | 2)
-#define CRC32(n)	(2ULL | (u64)(n) << 32)
-#define STRIPE		0x24684070ULL
-#define REBALANCE	0x0104330000000020ULL
-
-static bool not_cached(void *ctx, const struct extent_ptr *ptr)
-{
-	return !ptr->cached;
-}
-
-static void keep_case(const u64 *in, unsigned int nr_in, const u64 *want, unsigned int nr_want,
-		      unsigned int ptrs)
-{
-	u64 v[8];
-	struct bkey k = { .type = KEY_TYPE_extent, .size = 1, .val_u64s = nr_in, .v = v };
-
-	memcpy(v, in, nr_in * 8);
-	assert_int_equal(bce_extent_keep_ptrs(&k, not_cached, NULL), ptrs);
-	assert_int_equal(k.val_u64s, nr_want);
-	assert_memory_equal(v, want, nr_want * 8);
-}
-
-#define KEEP(ptrs, in, want)								\
-	keep_case((const u64[])in, sizeof((const u64[])in) / 8,				\
-		  (const u64[])want, sizeof((const u64[])want) / 8, ptrs)
-#define L(...)	{ __VA_ARGS__ }
-
-static void test_keep_ptrs(void **state)
-{
-	KEEP(1, L(PTR(1), PTR_CACHED(2)), L(PTR(1)));
-	/* the checksum entry goes with its last pointer */
-	KEEP(1, L(PTR(1), CRC32(7), PTR_CACHED(2)), L(PTR(1)));
-	KEEP(1, L(CRC32(7), PTR(1), PTR_CACHED(2)), L(CRC32(7), PTR(1)));
-	KEEP(1, L(CRC32(7), PTR_CACHED(2), CRC32(8), PTR(1), REBALANCE),
-	     L(CRC32(8), PTR(1), REBALANCE));
-	KEEP(2, L(PTR_CACHED(3), STRIPE, PTR(1), CRC32(8), PTR_CACHED(2), PTR(4)),
-	     L(STRIPE, PTR(1), CRC32(8), PTR(4)));
-	KEEP(0, L(PTR_CACHED(3), REBALANCE), L(REBALANCE));
-}
-
-static void test_keep_behind_header(void **state)
-{
-	u64 v[] = { 5, PTR_CACHED(2), PTR(1) };
-	struct bkey k = { .type = KEY_TYPE_reflink_v, .size = 1, .val_u64s = 3, .v = v };
-
-	assert_int_equal(bce_extent_keep_ptrs(&k, not_cached, NULL), 1);
-	assert_int_equal(k.val_u64s, 2);
-	assert_int_equal(v[0], 5);
-	assert_int_equal(v[1], PTR(1));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,8 +124,6 @@ int main(void)
 		cmocka_unit_test(test_lru),
 		cmocka_unit_test(test_backpointer),
 		cmocka_unit_test(test_stripe_counts),
-		cmocka_unit_test(test_keep_ptrs),
-		cmocka_unit_test(test_keep_behind_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
