@@ -136,8 +136,8 @@ static enum op_kind kind_of(const struct bio *bio)
 {
 	switch (bio_op(bio)) {
 	case REQ_OP_WRITE:
-		/* a write of nothing is a flush */
-		return bio->bi_iter.bi_size ? OP_WRITE : OP_FLUSH;
+		/* a write of nothing, with a flush before it, is a flush */
+		return bio->bi_iter.bi_size || !(bio->bi_opf & REQ_PREFLUSH) ? OP_WRITE : OP_FLUSH;
 	case REQ_OP_WRITE_ZEROES:
 		return OP_ZEROES;
 	case REQ_OP_DISCARD:
@@ -155,7 +155,7 @@ static bool is_recorded(const struct bio *bio)
 
 static u8 *copy_data(struct bio *bio)
 {
-	u8 *data = malloc(bio->bi_iter.bi_size), *p = data;
+	u8 *data = malloc(bio->bi_iter.bi_size + 1), *p = data;
 	struct bvec_iter iter;
 	struct bio_vec bv;
 
