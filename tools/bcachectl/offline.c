@@ -23,31 +23,52 @@
 #include "kapi/kapi.h"
 #include "passphrase.h"
 
-/* every message printed so far, by hash */
+/* every message printed so far, by hash: an open table, at most half full; 0 is an empty slot */
 struct offline_messages {
 	bool	quiet;
 	u64	findings;
 	size_t	nr;
-	size_t	room;
+	size_t	room;		/* a power of two */
 	u64	*hash;
 };
 
+/* where @hash is, or would be */
+static u64 *hash_slot(u64 *table, size_t room, u64 hash)
+{
+	size_t i = hash & (room - 1);
+
+	while (table[i] && table[i] != hash)
+		i = (i + 1) & (room - 1);
+	return &table[i];
+}
+
+static bool hashes_grow(struct offline_messages *m)
+{
+	size_t room = m->room * 2 ?: 128;
+	u64 *grown = calloc(room, sizeof(*grown));
+
+	if (!grown)
+		return false;
+	for (size_t i = 0; i < m->room; i++)
+		if (m->hash[i])
+			*hash_slot(grown, room, m->hash[i]) = m->hash[i];
+	free(m->hash);
+	m->hash = grown;
+	m->room = room;
+	return true;
+}
+
 static bool seen_before(struct offline_messages *m, const char *line)
 {
-	u64 hash = xxh64(line, strlen(line), 0), *grown;
-	size_t i;
+	u64 hash = xxh64(line, strlen(line), 0) ?: 1, *slot;
 
-	for (i = 0; i < m->nr; i++)
-		if (m->hash[i] == hash)
-			return true;
-	if (m->nr == m->room) {
-		grown = realloc(m->hash, (m->room * 2 ?: 64) * sizeof(*grown));
-		if (!grown)
-			return false;
-		m->hash = grown;
-		m->room = m->room * 2 ?: 64;
-	}
-	m->hash[m->nr++] = hash;
+	if (m->nr * 2 >= m->room && !hashes_grow(m))
+		return false;
+	slot = hash_slot(m->hash, m->room, hash);
+	if (*slot)
+		return true;
+	*slot = hash;
+	m->nr++;
 	return false;
 }
 
