@@ -302,13 +302,26 @@ static int check_target(struct name_check *n, const struct bkey *k)
 	return check_file_name(n, k, &d);
 }
 
+/* a name in a snapshot that is going to be merged is a name below it all the same */
+static int count_unjudged(struct name_check *n, const struct bkey *k)
+{
+	struct dirent_info d;
+
+	if (k->type != KEY_TYPE_dirent)
+		return 0;
+	bce_dirent_decode(k, &d);
+	if (d.d_type != BCH_DT_SUBVOL && d.d_type != DIRENT_TYPE_DIRECTORY)
+		count_name(n, k, &d);
+	return 0;
+}
+
 static int check_key(struct name_check *n, const struct bkey *k)
 {
 	struct inode_fields dir;
 	int ret;
 
 	if (!check_snapshot_judged(n, BTREE_ID_dirents, k))
-		return 0;
+		return count_unjudged(n, k);
 	ret = check_directory(n, k, &dir);
 	if (!ret)
 		ret = check_hash_key(n, BTREE_ID_dirents, k, &dir);
