@@ -316,6 +316,53 @@ static bool has(const struct keys *keys, struct bpos p)
 	return false;
 }
 
+static const struct bkey *find(const struct keys *keys, u64 offset)
+{
+	for (size_t i = 0; i < keys->nr; i++)
+		if (keys->k[i].p.offset == offset)
+			return &keys->k[i];
+	return NULL;
+}
+
+static bool is_live(struct checker *c, u32 id);
+
+static unsigned int live_children(struct checker *c, const struct snapshot_info *s)
+{
+	return (s->children[0] && is_live(c, s->children[0])) +
+	       (s->children[1] && is_live(c, s->children[1]));
+}
+
+static bool is_used(struct checker *c, const struct snapshot_info *s)
+{
+	const struct bkey *k = s->is_subvol ? find(&c->subvols, s->subvol) : NULL;
+	struct subvolume_info sub;
+
+	if (!k)
+		return false;
+	bce_subvolume_decode(k, &sub);
+	return !sub.unlinked;
+}
+
+static bool is_live(struct checker *c, u32 id)
+{
+	const struct bkey *k = find(&c->snapshots, id);
+	struct snapshot_info s;
+
+	if (!k)
+		return false;
+	bce_snapshot_decode(k, &s);
+	return is_used(c, &s) || live_children(c, &s);
+}
+
+/* neither going away nor being merged, where keys of a file may be in two places for a while */
+static bool is_settled(struct checker *c, u32 id)
+{
+	struct snapshot_info s;
+
+	bce_snapshot_decode(find(&c->snapshots, id), &s);
+	return is_used(c, &s) || live_children(c, &s) == 2;
+}
+
 static u64 key_hash(const struct bkey *k, const struct inode_fields *f)
 {
 	struct dirent_info d;
@@ -398,11 +445,12 @@ static void check_chains(struct checker *c, const struct keys *keys, unsigned in
 
 		if (k->type != type)
 			continue;
-		check_chain(c, keys, k, k->p.snapshot);
+		if (is_settled(c, k->p.snapshot))
+			check_chain(c, keys, k, k->p.snapshot);
 		for (size_t n = 0; n < c->snapshots.nr; n++) {
 			u32 s = c->snapshots.k[n].p.offset;
 
-			if (s != k->p.snapshot && seen(c, keys, k->p.inode, k->p.offset, s) == k &&
+			if (s != k->p.snapshot && is_settled(c, s) && seen(c, keys, k->p.inode, k->p.offset, s) == k &&
 			    !is_foreign(c, k, s))
 				check_chain(c, keys, k, s);
 		}
@@ -450,6 +498,8 @@ static void check_version(struct checker *c, const struct bkey *k)
 		finding(c, "inode %llu:%u: deleted_inodes is wrong", f.inum, f.snapshot);
 	if (f.parent_subvol && (!f.subvol || f.subvol == 1))
 		finding(c, "inode %llu:%u: parent subvolume", f.inum, f.snapshot);
+	if (!is_settled(c, f.snapshot))
+		return;
 	if (!unlinked && !S_ISDIR(f.mode) && links(c, &f) != f.nlink + 1)
 		finding(c, "inode %llu:%u: %u links, nlink %u", f.inum, f.snapshot, links(c, &f),
 			f.nlink);
@@ -475,18 +525,10 @@ static void check_inodes(struct checker *c)
 			const struct bkey *k = &c->xattrs.k[j];
 			u32 s = k->p.snapshot;
 
-			if (k->type == KEY_TYPE_xattr && !inode_seen(c, k->p.inode, s, &f))
+			if (k->type == KEY_TYPE_xattr && is_settled(c, s) && !inode_seen(c, k->p.inode, s, &f))
 				finding(c, "xattr %llu:%llu:%u without inode", k->p.inode,
 					k->p.offset, s);
 		}
-}
-
-static const struct bkey *find(const struct keys *keys, u64 offset)
-{
-	for (size_t i = 0; i < keys->nr; i++)
-		if (keys->k[i].p.offset == offset)
-			return &keys->k[i];
-	return NULL;
 }
 
 static void check_snapshot(struct checker *c, u32 id, const struct snapshot_info *s)
@@ -579,6 +621,9 @@ static void check_subvol(struct checker *c, const struct bkey *k)
 	bce_snapshot_tree_decode(find(&c->trees, n.tree), &t);
 	if (!s.snap && t.master_subvol != s.id)
 		finding(c, "subvolume %u: neither snapshot nor master", s.id);
+	/* its root may be gone already */
+	if (s.unlinked)
+		return;
 	if (!bce_subvolume_find(c->r->w.snapshots, s.id, &mem) || mem.snapshot != s.snapshot ||
 	    mem.ro != s.ro || mem.snap != s.snap || mem.fs_path_parent != s.fs_path_parent ||
 	    mem.creation_parent != s.creation_parent)
@@ -664,6 +709,7 @@ unsigned int rig_check(struct names_rig *r)
 		.block_sectors = r->info.block_sectors,
 	};
 
+	flush_work(&r->w.clean_work);
 	bce_log_set_print(check.log, print_finding, &c);
 	require(!bce_check_names(&check));
 	bce_log_free(check.log);

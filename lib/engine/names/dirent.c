@@ -8,8 +8,9 @@
  * or a hole. The offset is also the cookie of readdir.
  *
  * An entry that leads to another subvolume shows only where the directory is
- * reached through the subvolume it was made in; elsewhere (in a snapshot of
- * that one) it counts as a hole.
+ * reached through the subvolume it was made in. Elsewhere (in a snapshot of
+ * that one) it is no hole, but passed over: what was displaced over it before
+ * the snapshot was taken stands behind it there as well.
  */
 #include <linux/err.h>
 #include <linux/errno.h>
@@ -60,7 +61,7 @@ static int dirent_target(const struct names_source *src, const struct bce_inode 
 	return 0;
 }
 
-enum probe { PROBE_FOUND, PROBE_GO_ON, PROBE_HOLE };
+enum probe { PROBE_FOUND, PROBE_GO_ON };
 
 static enum probe dirent_probe(const struct bkey *k, const struct bce_inode *dir,
 			       const char *name, unsigned int len, struct dirent_info *d)
@@ -68,7 +69,7 @@ static enum probe dirent_probe(const struct bkey *k, const struct bce_inode *dir
 	if (k->type != KEY_TYPE_dirent || !dirent_decode(k, d))
 		return PROBE_GO_ON;
 	if (!dirent_is_visible(d, dir))
-		return PROBE_HOLE;
+		return PROBE_GO_ON;
 	return d->name_len == len && !memcmp(d->name, name, len) ? PROBE_FOUND : PROBE_GO_ON;
 }
 

@@ -8,7 +8,7 @@
  * chain makes it begin anew.
  *
  * An entry of a subvolume that does not show here (made through another subvolume, seen through a
- * snapshot of it) is a hole for searches, and its slot may be taken: the new key is in a younger snapshot.
+ * snapshot of it) is a tombstone for searches: its slot may be taken, by a key in a younger snapshot.
  * For the question whether a tombstone must be left it counts as what it is, an entry: the checker
  * looks at keys, not at what they show.
  */
@@ -48,7 +48,7 @@ static int slot_read(const struct hash_table *h, u64 slot, struct bkey *k)
 int bce_hash_find(const struct hash_table *h, u64 hash, hash_match_fn match, const void *ctx,
 		  struct hash_place *out)
 {
-	bool have_free = false;
+	bool have_free = false, entry;
 	struct bkey k;
 	u64 slot;
 	int ret;
@@ -58,7 +58,8 @@ int bce_hash_find(const struct hash_table *h, u64 hash, hash_match_fn match, con
 		ret = slot_read(h, slot, &k);
 		if (ret && ret != -ENOENT)
 			return ret;
-		if (!ret && is_entry(h, &k) && is_visible(h, &k)) {
+		entry = !ret && is_entry(h, &k);
+		if (entry && is_visible(h, &k)) {
 			if (!match(&k, ctx))
 				continue;
 			*out = (struct hash_place) { .slot = slot, .found = true, .k = k };
@@ -68,7 +69,7 @@ int bce_hash_find(const struct hash_table *h, u64 hash, hash_match_fn match, con
 			have_free = true;
 			out->slot = slot;
 		}
-		if (ret || k.type != KEY_TYPE_hash_whiteout)
+		if (ret || (!entry && k.type != KEY_TYPE_hash_whiteout))
 			return 0;
 	}
 }

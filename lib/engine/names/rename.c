@@ -250,7 +250,12 @@ static int rename_entries(struct names_tx *tx, struct rename *r)
 /* the subvolume that @s is the root of now stands in @dir */
 static int subvol_moved(struct names_tx *tx, struct side *s, const struct names_inode *dir)
 {
+	int ret;
+
 	s->i.f.parent_subvol = dir->id.subvol;
+	ret = names_root_versions(tx, &s->i, false);
+	if (ret)
+		return ret;
 	if (s->i.subvol.fs_path_parent == dir->id.subvol)
 		return 0;
 	s->i.subvol.fs_path_parent = dir->id.subvol;

@@ -3,7 +3,7 @@
  * Snapshot nodes that nobody uses any more go, and their keys
  * (docs/format/60-filesystem-keys.md, section 18, "Delete").
  *
- *   dead      no subvolume (or flagged as deleted), and nothing alive below: its keys are removed
+ *   dead      no subvolume (or one flagged as unlinked), and nothing alive below: its keys are removed
  *   merged    no subvolume, and exactly one live node below: the two say the same. Of the keys
  *             of such a chain at one position the youngest is kept, and moved to the chain's lowest node
  *
@@ -11,7 +11,8 @@
  * nothing: a writer below a merged node may have cut an extent there and put a piece where the
  * pass had been already. Once there is nothing left none can come, because new keys in interior nodes
  * come from old ones only. Then the nodes are taken out of the tree, one at a time, under the
- * table's lock, each with all that follows for the nodes below it.
+ * table's lock, each with all that follows for the nodes below it; one that holds the last subvolume
+ * of its tree after the others, with subvolume and tree.
  *
  * After a crash everything is found again from the nodes, so nothing is recorded.
  */
@@ -36,6 +37,7 @@ struct clean_node {
 	u32		heir;		/* id of the chain's lowest node; its own: alone */
 	u32		below;		/* index of the next node of the chain; NO_NODE */
 	u32		nr_live;	/* children */
+	bool		used;		/* by a subvolume that is not unlinked */
 	struct snapshot_info s;
 };
 
@@ -99,11 +101,10 @@ static int plan_read(struct plan *p, struct btrees *b)
 static void plan_judge_node(struct plan *p, u32 i)
 {
 	struct clean_node *n = &p->node[i], *parent;
-	bool used = n->s.is_subvol && !n->s.deleted;
 
-	n->dead = !used && !n->nr_live;
+	n->dead = !n->used && !n->nr_live;
 	n->heir = n->id;
-	if (!used && n->nr_live == 1 && n->below != NO_NODE)
+	if (!n->used && n->nr_live == 1 && n->below != NO_NODE)
 		n->heir = p->node[n->below].heir;
 	p->any |= n->dead || n->heir != n->id;
 
@@ -114,13 +115,27 @@ static void plan_judge_node(struct plan *p, u32 i)
 	}
 }
 
+static int node_find_user(struct clean_node *n, struct btrees *b)
+{
+	struct subvolume_info s;
+	int ret;
+
+	if (!n->s.is_subvol || n->s.deleted)
+		return 0;
+	ret = bce_subvolume_lookup(b, n->s.subvol, &s);
+	n->used = !ret && !s.unlinked;
+	return ret == -ENOENT ? 0 : ret;
+}
+
 static int plan_make(struct plan *p, struct btrees *b)
 {
 	int ret = plan_read(p, b);
 	u32 i;
 
-	for (i = 0; i < p->nr; i++)
+	for (i = 0; i < p->nr && !ret; i++) {
 		p->node[i].below = NO_NODE;
+		ret = node_find_user(&p->node[i], b);
+	}
 	for (i = 0; i < p->nr && !ret; i++)
 		plan_judge_node(p, i);
 	return ret;
@@ -385,6 +400,8 @@ static int unlink_node_fn(struct names_tx *tx, void *ctx)
 	for (id = u->id; !ret && (id = bce_snapshot_next_descendant(tx->w->snapshots, u->id, id)); )
 		ret = unlink_descendant(tx, u, id);
 	bce_snapshot_edit_node_remove(u->edit, u->id);
+	if (!ret && u->s.is_subvol)
+		ret = bce_trans_delete(tx->t, BTREE_ID_subvolumes, POS(0, u->s.subvol), 0);
 	return ret ?: bce_trans_delete(tx->t, BTREE_ID_snapshots, POS(0, u->id), 0);
 }
 
@@ -406,12 +423,17 @@ static int unlink_node(struct names_writer *w, u32 id)
 static int unlink_nodes(struct names_writer *w, const struct plan *p)
 {
 	int ret = 0;
+	bool holders;
 	u32 i;
 
-	for (i = 0; i < p->nr && !ret; i++)
-		if (p->node[i].dead || p->node[i].heir != p->node[i].id)
-			ret = unlink_node(w, p->node[i].id);
-	return ret;
+	for (holders = false; ; holders = true) {
+		for (i = 0; i < p->nr && !ret; i++)
+			if ((p->node[i].dead || p->node[i].heir != p->node[i].id) &&
+			    p->node[i].s.is_subvol == holders)
+				ret = unlink_node(w, p->node[i].id);
+		if (holders)
+			return ret;
+	}
 }
 
 /* ---- all of it ---- */

@@ -15,7 +15,8 @@
  * Deleting a subvolume takes its name away first and flags its key; then its key goes and its node
  * is flagged; both flags are found at the next start. Keys in the node are removed in the
  * background (snapshot_clean.c). Every snapshot tree has one subvolume that is no snapshot; when that
- * one goes, the oldest of the others takes its place.
+ * one goes, the oldest of the others takes its place. If there is no other the key stays, flagged,
+ * until the tree goes with it: a tree without a subvolume would be an error after a crash.
  */
 #include <linux/delay.h>
 #include <linux/errno.h>
@@ -74,6 +75,66 @@ static int tree_put(struct names_tx *tx, u32 id, const struct snapshot_tree_info
 		return -ENOMEM;
 	bce_snapshot_tree_encode(&k, val, t);
 	return bce_trans_update(tx->t, BTREE_ID_snapshot_trees, &k, 0);
+}
+
+/* ---- roots ---- */
+
+/*
+ * Another subvolume, below @snapshot, with the same root directory. Return: 0; -ENOENT
+ */
+static int root_heir(struct names_tx *tx, u64 inum, u32 snapshot, u32 not_this,
+		     struct names_inode *out)
+{
+	struct subvolume_info s = { };
+	struct bce_file_id id = { .inum = inum };
+	int ret;
+
+	while (bce_subvolume_next(tx->w->snapshots, s.id, &s)) {
+		if (s.id == not_this || s.inode != inum || s.unlinked ||
+		    !bce_snapshot_is_ancestor(tx->w->snapshots, s.snapshot, snapshot))
+			continue;
+		id.subvol = s.id;
+		ret = names_inode_get_ro(tx, id, out);
+		if (ret != -ENOENT)
+			return ret;
+	}
+	return -ENOENT;
+}
+
+/*
+ * A subvolume's root directory has versions in the interior nodes above its leaf, left by snapshots.
+ * No subvolume sees them, as each has a root of its own, but they are checked: what they say of their
+ * subvolume and their name must be so. They follow it where it moves, and pass to another subvolume
+ * below them when it goes.
+ */
+int names_root_versions(struct names_tx *tx, const struct names_inode *root, bool gone)
+{
+	u32 at = root->subvol.snapshot;
+	struct names_inode heir;
+	const struct inode_fields *as;
+	struct inode_fields f;
+	int ret;
+
+	while (!(ret = bce_inode_trans_above(tx->t, tx->w->snapshots, root->id.inum, at,
+					     tx->w->src.log, &f))) {
+		at = f.snapshot;
+		if (f.subvol != root->id.subvol)
+			continue;
+		as = &root->f;
+		ret = gone ? root_heir(tx, root->id.inum, at, root->id.subvol, &heir) : 0;
+		if (ret && ret != -ENOENT)
+			return ret;
+		if (gone && !ret)
+			as = &heir.f;
+		f.subvol = as->subvol;
+		f.parent_subvol = as->parent_subvol;
+		f.dir = as->dir;
+		f.dir_offset = as->dir_offset;
+		ret = bce_inode_trans_put(tx->t, &f);
+		if (ret)
+			return ret;
+	}
+	return ret == -ENOENT ? 0 : ret;
 }
 
 /* ---- ids ---- */
@@ -499,17 +560,21 @@ int names_subvol_unlink(struct names_tx *tx, struct names_inode *dir, const stru
 	if (ret)
 		return ret;
 	s.unlinked = true;
+	/* nobody's child any more: the parent can be deleted without waiting for the background */
+	s.fs_path_parent = 0;
 	root->f.dir = root->f.dir_offset = 0;
 	root->f.ctime = tx->now;
 	names_touch(tx, dir);
 	return names_subvol_put(tx, &s) ?: names_entry_remove(tx, dir, e) ?:
-	       names_inode_put(tx, root) ?: names_inode_put(tx, dir);
+	       names_inode_put(tx, root) ?: names_root_versions(tx, root, true) ?:
+	       names_inode_put(tx, dir);
 }
 
 struct subvol_finish {
 	u32			id;
 	u32			snapshot;	/* its own, until then */
 	u32			new_master;	/* that was a snapshot until now */
+	bool			last;		/* of its tree: the key stays for now */
 	struct snapshot_data	*edit;
 };
 
@@ -522,6 +587,7 @@ static int choose_master(struct names_tx *tx, struct subvol_finish *f, u32 tree,
 	int ret = bce_trans_lookup(tx->t, BTREE_ID_snapshot_trees, POS(0, tree), NULL, 0, &k);
 
 	f->new_master = out->id = 0;
+	f->last = false;
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	bce_snapshot_tree_decode(&k, &info);
@@ -533,7 +599,7 @@ static int choose_master(struct names_tx *tx, struct subvol_finish *f, u32 tree,
 			f->new_master = info.master_subvol = out->id;
 			return tree_put(tx, tree, &info);
 		}
-	out->id = 0;
+	f->last = true;
 	return 0;
 }
 
@@ -587,10 +653,12 @@ static int finish_fn(struct names_tx *tx, void *ctx)
 	if (!f->edit)
 		return -ENOMEM;
 	f->snapshot = s.snapshot;
+	bce_snapshot_edit_subvol_remove(f->edit, f->id);
+	if (f->last)
+		return 0;
 	node.deleted = true;
 	node.is_subvol = false;
 	node.subvol = 0;
-	bce_snapshot_edit_subvol_remove(f->edit, f->id);
 	return other_subvols(tx, f, &s) ?:
 	       node_put(tx, s.snapshot, &node) ?:
 	       bce_trans_delete(tx->t, BTREE_ID_subvolumes, POS(0, f->id), 0);

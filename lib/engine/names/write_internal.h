@@ -122,6 +122,8 @@ int names_acls_put(struct names_tx *tx, const struct inode_fields *f,
 /* after a commit: the table's copy of a subvolume as it is now; a failure leaves the old one */
 void names_subvol_refresh(struct names_writer *w, u32 id);
 int names_subvol_put(struct names_tx *tx, const struct subvolume_info *s);
+/* a subvolume's root has another name, or is @gone: its older versions follow */
+int names_root_versions(struct names_tx *tx, const struct names_inode *root, bool gone);
 /* the entry @e in @dir, of a subvolume, goes, and with it the subvolume; @empty: only if empty */
 int names_subvol_unlink(struct names_tx *tx, struct names_inode *dir, const struct names_entry *e,
 			bool empty, struct names_inode *root);
