@@ -170,7 +170,7 @@ static int rig_start(struct names_rig *r)
 	return ret ?: bce_names_writer_start(&r->w);
 }
 
-void rig_init(struct names_rig *r, void (*prepare)(struct sb_builder *b))
+void names_rig_init(struct names_rig *r, void (*prepare)(struct sb_builder *b))
 {
 	*r = (struct names_rig) { .now_ns = 1700000000ULL * 1000000000 };
 	sbb_init(&r->sb, 1, 0);
@@ -197,13 +197,13 @@ static void rig_stop(struct names_rig *r)
 	r->trigger.snapshots = NULL;
 }
 
-int rig_restart(struct names_rig *r)
+int names_rig_restart(struct names_rig *r)
 {
 	rig_stop(r);
 	return rig_start(r);
 }
 
-void rig_exit(struct names_rig *r)
+void names_rig_exit(struct names_rig *r)
 {
 	rig_stop(r);
 	mem_btrees_exit(&r->m);
@@ -248,7 +248,7 @@ static void keys_free(struct keys *keys)
 	free(keys->k);
 }
 
-unsigned int rig_count(struct names_rig *r, unsigned int btree_id, int type)
+unsigned int names_rig_count(struct names_rig *r, unsigned int btree_id, int type)
 {
 	unsigned int nr = 0;
 	struct keys keys;
@@ -260,7 +260,7 @@ unsigned int rig_count(struct names_rig *r, unsigned int btree_id, int type)
 	return nr;
 }
 
-void rig_dump(struct names_rig *r, unsigned int btree_id)
+void names_rig_dump(struct names_rig *r, unsigned int btree_id)
 {
 	struct text_buf text = TEXT_BUF_INIT;
 	struct keys keys;
@@ -699,7 +699,7 @@ static void print_finding(void *ctx, enum bce_log_level level, int error_id, con
 		finding(c, "%s", line);
 }
 
-unsigned int rig_check(struct names_rig *r)
+unsigned int names_rig_check(struct names_rig *r)
 {
 	struct checker c = { .r = r };
 	struct check check = {
@@ -781,7 +781,7 @@ static u32 solve(const u32 effect[32], u32 want)
 	return out;
 }
 
-unsigned int rig_forge(char *name, const char *prefix, int type, u32 hash)
+unsigned int names_rig_forge(char *name, const char *prefix, int type, u32 hash)
 {
 	unsigned int len = strlen(prefix), salt, i;
 	u32 effect[32], base, tail;

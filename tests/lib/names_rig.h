@@ -27,22 +27,22 @@ struct names_rig {
 };
 
 /* @prepare: changes the superblock before it is used; may be NULL */
-void rig_init(struct names_rig *r, void (*prepare)(struct sb_builder *b));
-void rig_exit(struct names_rig *r);
+void names_rig_init(struct names_rig *r, void (*prepare)(struct sb_builder *b));
+void names_rig_exit(struct names_rig *r);
 /* as after a restart: a new writer and a new table over the same btrees. 0 or negative errno */
-int rig_restart(struct names_rig *r);
+int names_rig_restart(struct names_rig *r);
 
 /* everything the checker and this rig know of; prints what is wrong. Return: number of findings */
-unsigned int rig_check(struct names_rig *r);
+unsigned int names_rig_check(struct names_rig *r);
 /* number of keys in a btree; of one type unless @type is -1 */
-unsigned int rig_count(struct names_rig *r, unsigned int btree_id, int type);
+unsigned int names_rig_count(struct names_rig *r, unsigned int btree_id, int type);
 /* print a btree, for debugging */
-void rig_dump(struct names_rig *r, unsigned int btree_id);
+void names_rig_dump(struct names_rig *r, unsigned int btree_id);
 
 /*
  * A name of @prefix and four bytes more whose CRC-32C hash (type crc32c, seed RIG_SEED) is @hash;
  * for xattrs @type is their type, for dirents -1. Return: its length; no NUL or slash is in it
  */
-unsigned int rig_forge(char *name, const char *prefix, int type, u32 hash);
+unsigned int names_rig_forge(char *name, const char *prefix, int type, u32 hash);
 
 #endif

@@ -611,7 +611,7 @@ static void op_clean(struct model *m)
 
 static void op_restart(struct model *m)
 {
-	agree(m, "restart", rig_restart(&m->r), 0);
+	agree(m, "restart", names_rig_restart(&m->r), 0);
 	for (int n = 0; n < MAX_SUBVOLS; n++)
 		for (int i = 0; m->sub[n].id && i < m->sub[n].nr; i++)
 			if (m->sub[n].ino[i].unlinked)
@@ -644,8 +644,8 @@ static bool see_entry(void *ctx, const struct bce_dirent *d)
 	}
 	if (d->len == 10 && !memcmp(d->name, "lost+found", 10))
 		return true;
-	fail_msg("directory %llu has \"%.*s\", the model does not", seen->i->inum, (int)d->len,
-		 d->name);
+	fail_msg("directory %llu in %u has \"%.*s\" -> %u:%llu, the model does not", seen->i->inum,
+		 seen->s->id, (int)d->len, d->name, d->target.subvol, d->target.inum);
 	return false;
 }
 
@@ -700,11 +700,11 @@ static void compare(struct model *m)
 	for (int n = 0; n < MAX_SUBVOLS; n++)
 		for (int i = 0; m->sub[n].id && i < m->sub[n].nr; i++)
 			compare_inode(m, &m->sub[n], &m->sub[n].ino[i]);
-	if (rig_check(&m->r)) {
+	if (names_rig_check(&m->r)) {
 		if (getenv("VERBOSE")) {
-			rig_dump(&m->r, BTREE_ID_inodes);
-			rig_dump(&m->r, BTREE_ID_dirents);
-			rig_dump(&m->r, BTREE_ID_snapshots);
+			names_rig_dump(&m->r, BTREE_ID_inodes);
+			names_rig_dump(&m->r, BTREE_ID_dirents);
+			names_rig_dump(&m->r, BTREE_ID_snapshots);
 		}
 		fail_msg("findings above; VERBOSE=1 shows the keys");
 	}
@@ -742,7 +742,7 @@ static void make_names(struct model *m)
 
 		snprintf(prefix, sizeof(prefix), "n%d", n);
 		if (n < NR_FORGED)
-			rig_forge(m->name[n], prefix, -1, 0x7000 + n / 5);
+			names_rig_forge(m->name[n], prefix, -1, 0x7000 + n / 5);
 		else
 			strcpy(m->name[n], prefix);
 	}
@@ -750,7 +750,7 @@ static void make_names(struct model *m)
 		char prefix[8];
 
 		snprintf(prefix, sizeof(prefix), "x%d", n);
-		rig_forge(m->xname[n], prefix, 0, 0x8000 + n / 3);
+		names_rig_forge(m->xname[n], prefix, 0, 0x8000 + n / 3);
 	}
 }
 
@@ -759,7 +759,7 @@ static void random_operations(void **state)
 	unsigned int rounds = getenv("ROUNDS") ? atoi(getenv("ROUNDS")) : 3000;
 	struct model *m = calloc(1, sizeof(*m));
 
-	rig_init(&m->r, NULL);
+	names_rig_init(&m->r, NULL);
 	make_names(m);
 	m->sub[0] = (struct m_subvol) { .id = 1, .root = 4096 };
 	ino_add(&m->sub[0], 4096, S_IFDIR | 0755);
@@ -773,9 +773,9 @@ static void random_operations(void **state)
 	assert_int_equal(names_snapshots_cleaned(&m->r.w), 0);
 	compare(m);
 	print_message("%u operations done, %u refused, %u keys\n", m->done, m->refused,
-		      rig_count(&m->r, BTREE_ID_dirents, -1) +
-		      rig_count(&m->r, BTREE_ID_inodes, -1));
-	rig_exit(&m->r);
+		      names_rig_count(&m->r, BTREE_ID_dirents, -1) +
+		      names_rig_count(&m->r, BTREE_ID_inodes, -1));
+	names_rig_exit(&m->r);
 	free(m);
 }
 

@@ -68,7 +68,7 @@ static int move(struct names_rig *r, struct bce_file_id a, const char *from, str
 
 static void clean(struct names_rig *r)
 {
-	assert_int_equal(rig_check(r), 0);
+	assert_int_equal(names_rig_check(r), 0);
 	assert_int_equal(bce_log_errors_total(r->m.log), 0);
 }
 
@@ -77,7 +77,7 @@ static void fresh(void **state)
 	struct names_rig r;
 	struct bce_inode i;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	OK(names_inode_read(&r.w.src, root, &i));
 	assert_int_equal(i.mode, 040755);
 	assert_int_equal(i.nlink, 3);
@@ -87,7 +87,7 @@ static void fresh(void **state)
 	assert_int_equal(i.mode, 040700);
 	assert_int_equal(i.parent_inum, 4096);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static void create_and_unlink(void **state)
@@ -97,7 +97,7 @@ static void create_and_unlink(void **state)
 	struct bce_inode file, dir, i;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	file = made(&r, root, "file", S_IFREG | 0644);
 	dir = made(&r, root, "dir", S_IFDIR | 0755);
 	assert_int_equal(file.nlink, 1);
@@ -128,20 +128,20 @@ static void create_and_unlink(void **state)
 	assert_int_equal(i.nlink, 0);
 	assert_int_equal(names_create(&r.w, dir.id, "late", 4, &what, &i), -ENOENT);
 	clean(&r);
-	assert_int_equal(rig_count(&r, BTREE_ID_deleted_inodes, -1), 2);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_deleted_inodes, -1), 2);
 	OK(names_inode_release(&r.w, dir.id));
 	assert_int_equal(names_inode_read(&r.w.src, dir.id, &i), -ENOENT);
 	/* a file that has a name is not released */
 	OK(names_inode_release(&r.w, file.id));
 	OK(names_inode_read(&r.w.src, file.id, &i));
 	/* the device is left to the next start */
-	OK(rig_restart(&r));
-	assert_int_equal(rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
-	assert_int_equal(rig_count(&r, BTREE_ID_inodes, KEY_TYPE_inode_generation), 2);
+	OK(names_rig_restart(&r));
+	assert_int_equal(names_rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_inodes, KEY_TYPE_inode_generation), 2);
 	/* and numbers go on behind those that were used */
 	assert_true(made(&r, root, "next", S_IFREG).id.inum > dir.id.inum + 1);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static void links_and_tmpfiles(void **state)
@@ -150,7 +150,7 @@ static void links_and_tmpfiles(void **state)
 	struct bce_inode file, tmp, i;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	file = made(&r, root, "file", S_IFREG | 0644);
 	OK(link_name(&r, file.id, root, "second"));
 	OK(names_inode_read(&r.w.src, file.id, &i));
@@ -172,7 +172,7 @@ static void links_and_tmpfiles(void **state)
 	OK(names_inode_release(&r.w, tmp.id));
 	assert_int_equal(names_inode_read(&r.w.src, tmp.id, &i), -ENOENT);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static void symlinks(void **state)
@@ -184,7 +184,7 @@ static void symlinks(void **state)
 	struct bkey_buf buf;
 	struct bkey k;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	OK(names_create(&r.w, root, "link", 4, &what, &i));
 	assert_int_equal(i.size, 6);
 	assert_int_equal(i.sectors, 8);
@@ -215,15 +215,15 @@ static void symlinks(void **state)
 		assert_int_equal(names_create(&r.w, root, "huge", 4, &what, &i), -ENOSPC);
 	}
 	assert_int_equal(look(&r, root, "huge", &i), -ENOENT);
-	assert_int_equal(rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
 	what.symlink = "";
 	assert_int_equal(names_create(&r.w, root, "none", 4, &what, &i), -EINVAL);
 	OK(unlink_name(&r, root, "link", false));
 	OK(unlink_name(&r, root, "long", false));
-	OK(rig_restart(&r));
-	assert_int_equal(rig_count(&r, BTREE_ID_extents, -1), 0);
+	OK(names_rig_restart(&r));
+	assert_int_equal(names_rig_count(&r, BTREE_ID_extents, -1), 0);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static void renames(void **state)
@@ -231,7 +231,7 @@ static void renames(void **state)
 	struct bce_inode a, b, f, g, i;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	a = made(&r, root, "a", S_IFDIR | 0755);
 	b = made(&r, a.id, "b", S_IFDIR | 0755);
 	f = made(&r, root, "f", S_IFREG | 0644);
@@ -289,7 +289,7 @@ static void renames(void **state)
 	OK(move(&r, root, "empty", root, "empty", 0));
 	OK(names_inode_release(&r.w, g.id));
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 /* names that all want the same few slots */
@@ -299,11 +299,11 @@ static void collisions(void **state)
 	struct bce_inode file[8], i;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	for (int n = 0; n < 8; n++) {
 		char prefix[4] = { 'p', '0' + n };
 
-		rig_forge(name[n], prefix, -1, 0x1000 + n / 3);
+		names_rig_forge(name[n], prefix, -1, 0x1000 + n / 3);
 		file[n] = made(&r, root, name[n], S_IFREG | 0644);
 		assert_int_equal(file[n].nlink, 1);
 	}
@@ -314,15 +314,15 @@ static void collisions(void **state)
 	}
 	/* the first goes: what was displaced over it must stay in reach */
 	OK(unlink_name(&r, root, name[0], false));
-	assert_int_equal(rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 1);
 	clean(&r);
 	/* the last goes: really */
 	OK(unlink_name(&r, root, name[7], false));
-	assert_int_equal(rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 1);
 	clean(&r);
 	/* the tombstone is taken again */
 	file[7] = made(&r, root, name[0], S_IFREG | 0644);
-	assert_int_equal(rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_dirents, KEY_TYPE_hash_whiteout), 0);
 	clean(&r);
 	/* renames within the cluster, plain and over each other */
 	for (int n = 0; n < 200; n++) {
@@ -336,7 +336,7 @@ static void collisions(void **state)
 			(void)link_name(&r, i.id, root, name[n % 8]);
 		clean(&r);
 	}
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static void attributes(void **state)
@@ -345,7 +345,7 @@ static void attributes(void **state)
 	char name[300], value[2000];
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	file = made(&r, root, "file", S_IFREG | 0644);
 	want = file;
 	want.mode = 04711;
@@ -400,9 +400,9 @@ static void attributes(void **state)
 	clean(&r);
 	OK(unlink_name(&r, root, "file", false));
 	OK(names_inode_release(&r.w, file.id));
-	assert_int_equal(rig_count(&r, BTREE_ID_xattrs, -1), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_xattrs, -1), 0);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 static int opt_text(struct names_rig *r, struct bce_file_id id, unsigned int opt, bool effective,
@@ -420,7 +420,7 @@ static void options(void **state)
 	struct names_rig r;
 	char buf[64];
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	dir = made(&r, root, "dir", S_IFDIR | 0755);
 	OK(names_inode_opt_set(&r.w, dir.id, INODE_OPT_compression, "zstd:5"));
 	OK(names_inode_opt_set(&r.w, dir.id, INODE_OPT_data_replicas, "2"));
@@ -432,7 +432,7 @@ static void options(void **state)
 	assert_int_equal(opt_text(&r, dir.id, INODE_OPT_compression, false, buf), 6);
 	assert_string_equal(buf, "zstd:5");
 	/* the cookie asks for a look at the data */
-	assert_int_equal(rig_count(&r, BTREE_ID_rebalance_work, KEY_TYPE_cookie), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_rebalance_work, KEY_TYPE_cookie), 1);
 
 	file = made(&r, dir.id, "file", S_IFREG | 0644);
 	assert_int_equal(opt_text(&r, file.id, INODE_OPT_compression, false, buf), -ENODATA);
@@ -453,7 +453,7 @@ static void options(void **state)
 	assert_int_equal(opt_text(&r, file.id, INODE_OPT_data_checksum, true, buf), 4);
 	OK(names_inode_opt_set(&r.w, file.id, INODE_OPT_promote_target, "none"));
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 /* ---- subvolumes ---- */
@@ -472,7 +472,7 @@ static void subvolumes(void **state)
 	struct bce_inode sub, snap, file, i;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	file = made(&r, root, "file", S_IFREG | 0644);
 	sub = snapshot(&r, root, "sub", 0, 0);
 	assert_int_equal(sub.id.subvol, 2);
@@ -521,11 +521,11 @@ static void subvolumes(void **state)
 	OK(names_snapshots_cleaned(&r.w));
 	clean(&r);
 	/* one subvolume, one node again */
-	assert_int_equal(rig_count(&r, BTREE_ID_subvolumes, -1), 1);
-	assert_int_equal(rig_count(&r, BTREE_ID_snapshots, -1), 1);
-	assert_int_equal(rig_count(&r, BTREE_ID_snapshot_trees, -1), 1);
-	assert_int_equal(rig_count(&r, BTREE_ID_subvolume_children, -1), 0);
-	rig_exit(&r);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_subvolumes, -1), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_snapshots, -1), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_snapshot_trees, -1), 1);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_subvolume_children, -1), 0);
+	names_rig_exit(&r);
 }
 
 /* the subvolume that is no snapshot goes first */
@@ -534,7 +534,7 @@ static void master_goes(void **state)
 	struct bce_inode sub, snap;
 	struct names_rig r;
 
-	rig_init(&r, NULL);
+	names_rig_init(&r, NULL);
 	sub = snapshot(&r, root, "sub", 0, 0);
 	made(&r, sub.id, "file", S_IFREG | 0644);
 	snap = snapshot(&r, root, "snap", sub.id.subvol, BCE_SUBVOL_RO);
@@ -548,8 +548,8 @@ static void master_goes(void **state)
 	clean(&r);
 	OK(look(&r, root, "snap2", &sub));
 	OK(look(&r, sub.id, "file", &snap));
-	assert_int_equal(rig_count(&r, BTREE_ID_snapshots, -1), 2);
-	rig_exit(&r);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_snapshots, -1), 2);
+	names_rig_exit(&r);
 }
 
 /* ---- quotas ---- */
@@ -577,7 +577,7 @@ static void quotas(void **state)
 	struct bce_inode i, first;
 	struct names_rig r;
 
-	rig_init(&r, quotas_on);
+	names_rig_init(&r, quotas_on);
 	assert_usage(&r, 0, 0, 2, 0);
 	assert_int_equal(names_quota_set(&r.w, 1, 5, &limits), -ESRCH);
 	OK(names_quota_set(&r.w, 0, 1000, &limits));
@@ -605,7 +605,7 @@ static void quotas(void **state)
 	OK(names_create(&r.w, i.id, "5", 1, &what, &i));
 	assert_usage(&r, 0, 1000, 3, 16);
 	/* counted anew it is the same */
-	OK(rig_restart(&r));
+	OK(names_rig_restart(&r));
 	assert_usage(&r, 0, 1000, 3, 16);
 	assert_usage(&r, 0, 7, 1, 0);
 	assert_usage(&r, 2, 9, 1, 0);
@@ -614,10 +614,10 @@ static void quotas(void **state)
 	assert_usage(&r, 0, 1000, 3, 16);
 	OK(names_inode_release(&r.w, i.id));
 	assert_usage(&r, 0, 1000, 2, 8);
-	OK(rig_restart(&r));
+	OK(names_rig_restart(&r));
 	assert_usage(&r, 0, 1000, 2, 8);
 	clean(&r);
-	rig_exit(&r);
+	names_rig_exit(&r);
 }
 
 int main(void)
