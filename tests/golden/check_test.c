@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "engine/btree/btrees.h"
 #include "engine/btree/iter.h"
@@ -23,6 +25,7 @@
 #include "engine/names/snapshot.h"
 #include "../lib/golden_set.h"
 #include "../lib/memory_set.h"
+#include "../lib/set_check.h"
 
 struct fixture {
 	struct golden_set	g;
@@ -251,6 +254,49 @@ static void journal_bucket(void **state)
 	end(&f);
 }
 
+/* the same through the set, as tools and crash tests do it */
+static void set_opened(void **state)
+{
+	struct bce_check_result result;
+	const char *path = golden_image_path("crash", "disk0.img");
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(set_check_files(&fd, 1, NULL, "crash", &result), 0);
+	assert_int_equal(result.findings, 0);
+	assert_true(result.keys > 1000 && result.nodes > 20);
+	close(fd);
+}
+
+/* crashes of nothing at all are the set as it is */
+static int unchanged(void *ctx, struct crash_image *img)
+{
+	return set_check_files(img->fd, img->nr, NULL, img->name, NULL);
+}
+
+static void set_recorded(void **state)
+{
+	const struct crash_plan plan = { .seeds = 1 };
+	int fd[3];
+	struct record *r;
+	size_t nr;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "disk%u.img", i);
+		fd[i] = open(golden_image_path("replicas2", name), O_RDONLY);
+		assert_true(fd[i] >= 0);
+	}
+	r = record_start(fd, 3, 512);
+	record_stop(r);
+	assert_int_equal(crash_each(r, &plan, unchanged, NULL, &nr), 0);
+	assert_int_equal(nr, 2);
+	record_free(r);
+	for (unsigned int i = 0; i < 3; i++)
+		close(fd[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +306,8 @@ int main(void)
 		cmocka_unit_test(superblock_bucket),
 		cmocka_unit_test(superblock_as_journal),
 		cmocka_unit_test(journal_bucket),
+		cmocka_unit_test(set_opened),
+		cmocka_unit_test(set_recorded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

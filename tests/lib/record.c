@@ -314,6 +314,11 @@ size_t record_nr_marks(const struct record *r)
 	return r->nr_marks;
 }
 
+unsigned int record_nr_devs(const struct record *r)
+{
+	return r->nr;
+}
+
 void record_stats(const struct record *r, struct record_stats *out)
 {
 	*out = (struct record_stats) { };

@@ -46,6 +46,7 @@ void record_free(struct record *r);
  * FUA. Mark 0 is the start.
  */
 size_t record_nr_marks(const struct record *r);
+unsigned int record_nr_devs(const struct record *r);
 
 struct record_crash {
 	u64		acked;		/* of record_ack() before the crash; 0: none yet */
