@@ -124,7 +124,9 @@ void bce_ptr_copy_value(struct bkey *k, struct ptr_buf *buf);
 /* interior key at @pos with its value copied, the place kept for hints zeroed */
 void bce_node_ptr_key(const struct btree_node *n, u32 pos, struct bkey *k, struct ptr_buf *buf);
 
-/* log holes and overlaps between an interior node's children and zero its hints */
+/* @n has come from disk, where anything may stand in place of hints */
+void bce_node_zero_hints(struct btree_node *n);
+/* log holes and overlaps between an interior node's children, and remember if there are any */
 void bce_node_check_children(struct btrees *b, struct btree_node *n);
 
 /* ---- start_writing.c ---- */

@@ -13,8 +13,8 @@
  *
  * Hints come from disk with any contents, so they are zeroed before a node is published.
  *
- * The children of a node cover its range without holes or overlaps. That is checked once, when
- * the node is read. If it does not hold, the node is marked, and only then every step down looks
+ * The children of a node cover its range without holes or overlaps. That is checked when the node
+ * is read, and when children come or go. If it does not hold, the node is marked, and only then every step down looks
  * whether the child it takes begins where its left neighbour ended: the rest of the btree stays
  * readable, and what lies in a hole is an error, never "nothing there".
  *
@@ -132,20 +132,29 @@ static bool check_child_min(struct btrees *b, struct btree_node *n, const struct
 	return false;
 }
 
+void bce_node_zero_hints(struct btree_node *n)
+{
+	const struct keyset *set = &n->set;
+	u64 *value;
+	u32 pos;
+
+	for (pos = 0; pos < set->nr_u64s; pos = keyset_next(set, pos)) {
+		value = ptr_v2_value(&set->format, keyset_at(set, pos));
+		if (value)
+			value[PTR_HINT] = 0;
+	}
+}
+
 void bce_node_check_children(struct btrees *b, struct btree_node *n)
 {
 	struct bpos expected = n->min, prev_min = n->min, last = n->min;
 	const struct keyset *set = &n->set;
 	struct btree_ptr_info info;
 	struct bkey ptr;
-	u64 *value;
 	u32 pos;
 
 	n->bad_children = false;
 	for (pos = 0; pos < set->nr_u64s; pos = keyset_next(set, pos)) {
-		value = ptr_v2_value(&set->format, keyset_at(set, pos));
-		if (value)
-			value[PTR_HINT] = 0;
 		bce_key_unpack(&set->format, keyset_at(set, pos), &ptr);
 		if (!check_child_min(b, n, &ptr, prev_min, expected))
 			n->bad_children = true;

@@ -218,8 +218,10 @@ static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_inpu
 	}
 
 	n->bad_children = false;
-	if (n->id.level)
+	if (n->id.level) {
+		bce_node_zero_hints(n);
 		bce_node_check_children(b, n);
+	}
 	return 0;
 }
 

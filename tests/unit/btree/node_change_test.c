@@ -360,11 +360,14 @@ static void test_interior(void **state)
 	assert_int_equal(value_of_set(w, p[1])[5], 555);
 	assert_int_equal(w->n->open.nr_unwritten, 4);
 
-	/* it lies at two places now */
+	/* it lies at two places now; another's hint stays */
+	value_of_set(w, p[2])[0] = 0x5678;
 	v[1][6] = 666;
 	k[1] = ptr_key(p[1], v[1], 2);
 	put_ptrs(w, keys + 1, 1, false);
 	assert_int_equal(value_of_set(w, p[1])[6], 666);
+	assert_int_equal(value_of_set(w, p[1])[0], 0);
+	assert_int_equal(value_of_set(w, p[2])[0], 0x5678);
 
 	/* written; then the second and the third become one */
 	bce_open_written(&w->n->open, bce_open_take(&w->n->open));
