@@ -30,7 +30,7 @@ try "and an unknown option" code 1 bcachectl list --wonderful "$IMAGE"
 try "and a missing operand" code 1 bcachectl show-super
 try "and a btree that does not exist" code 1 bcachectl list -b nothing "$IMAGE"
 try "and a position that is none" code 1 bcachectl list -s 1:2:3:4 "$IMAGE"
-for command in format assemble stop status unlock probe show-super list dump fsck; do
+for command in format assemble stop status unlock probe show-super list dump fsck set-option set-member; do
 	try "$command --help" code 0 bcachectl $command --help
 	try "$command: its manual has it" grep -q "^\.SS ${command/-/.*}" "$TOP/tools/bcachectl/bcachectl.8"
 	try "$command: completion knows it" grep -q "$command" "$TOP/tools/bcachectl/completion/bcachectl"
@@ -173,6 +173,39 @@ try "format --encrypted --no-passphrase" new_format 0 --encrypted --no-passphras
 try "format --no-passphrase alone" new_format 1 --no-passphrase --force "$WORK/locked"
 try "format --quiet" new_format 0 -q --force "$WORK/locked"
 try "  is quiet" same "$(cat "$WORK/out" "$WORK/err")" ""
+
+# superblocks changed
+cp --sparse=always "$IMAGE" "$WORK/changed"
+try "set-option" code 0 bcachectl set-option compression=zstd:4 data-replicas=2 fs_label=renamed "$WORK/changed"
+try "  says what it did" says '^compression: none -> zstd:4$'
+try "  and it is there" code 0 bcachectl show-super "$WORK/changed"
+try "  with what it needs" says 'Features: .*zstd'
+try "  named anew" says 'Label: +renamed'
+try "  and nothing else is hurt" code 0 bcachectl fsck -n "$WORK/changed"
+before=$(checksum "$WORK/changed")
+try "set-option --dry-run" code 0 bcachectl set-option -n acl=0 "$WORK/changed"
+try "set-option: what is fixed" code 1 bcachectl set-option btree_node_size=64k "$WORK/changed"
+try "set-option: what does not exist" code 1 bcachectl set-option wonder=1 "$WORK/changed"
+try "set-option: no value that it may have" code 1 bcachectl set-option acl=0 data_replicas=4 "$WORK/changed"
+try "set-option: no device" code 1 bcachectl set-option acl=0
+try "  nothing of that writes" unchanged "$WORK/changed" "$before"
+try "set-option: some members only" code 4 bcachectl set-option acl=0 "$TIERED"/disk[01].img
+try "  says how many" says '2 of 3 members'
+try "set-option: members of two sets" code 6 bcachectl set-option acl=0 "$IMAGE" "$TIERED/disk0.img"
+try "set-option: a set that was never started" code 6 bcachectl set-option acl=0 "$WORK/new0" "$WORK/new1" "$WORK/new2"
+for disk in 0 1 2; do
+	cp --sparse=always "$TIERED/disk$disk.img" "$WORK/t$disk"
+done
+try "set-member" code 0 bcachectl set-member --label=x.y --durability=2 --discard --data-allowed=user "$WORK/t1" "$WORK/t0" "$WORK/t2"
+try "  all members note it" code 0 bcachectl show-super --json "$WORK/t2"
+try "  the label" says '"label":"x.y"'
+try "  what may be there" says '"data_allowed":16'
+try "set-option: a member as target" code 0 bcachectl set-option promote_target="$WORK/t1" foreground_target=x "$WORK"/t[012]
+try "  by its number" says '^promote_target: .* -> device 1$'
+try "set-member: nothing to change" code 1 bcachectl set-member "$WORK/t0" "$WORK/t1" "$WORK/t2"
+try "set-member: no label" code 1 bcachectl set-member --label=a..b "$WORK/t0" "$WORK/t1" "$WORK/t2"
+try "set-member --degraded" code 0 bcachectl set-member --degraded --durability=0 "$WORK/t0" "$WORK/t1"
+try "  after which the third is behind, and comes along" code 0 bcachectl list -b inodes "$WORK"/t[012]
 
 # a damaged primary superblock: the next copy serves, and fsck stays clean
 cp --sparse=always "$IMAGE" "$WORK/damaged"

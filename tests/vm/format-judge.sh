@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Sets made by "bcachectl format": the in-tree driver initialises them at the first mount, uses them, and finds nothing
-# wrong; what it left we read.
+# wrong; what it left we read. Then its superblocks are changed and written by us, and it takes them back.
 # vehicle: uml
 # runs: host
 . "$TOP/tests/vm/lib.sh"
@@ -35,8 +35,14 @@ new_set mixed --bucket=1M --label=a.b.c @300M --bucket=300k --data_allowed=journ
 	--metadata_checksum=crc64 --data_checksum=none --compression=gzip:9 --encoded_extent_max=16k --no-acl --prjquota
 
 truncate -s 128M "$WORK/spare.img"
-"$TOP/tests/vm/run-uml" --judge --kernel "$KERNEL" --variant "$VARIANT" --env "SETS=${SETS[*]}" \
-	"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" "$WORK/spare.img" || FAILED=1
+
+# judge STEP: one boot
+judge() {
+	"$TOP/tests/vm/run-uml" --judge --kernel "$KERNEL" --variant "$VARIANT" --env "SETS=${SETS[*]}" --env "STEP=$1" \
+		"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" "$WORK/spare.img" || FAILED=1
+}
+
+judge first
 
 checked() {
 	bcachectl fsck -n "$WORK/$1"?.img <<<'correct horse' | sed 's/^/# /'
@@ -52,5 +58,12 @@ as_left() {
 for name in "${SETS[@]%:*}"; do
 	try "$name: bcachectl fsck" checked "$name"
 	try "$name: read" as_left "$name"
+	try "$name: options changed" bcachectl set-option metadata_checksum=xxhash background_compression=gzip fs_label=changed \
+		"$WORK/$name"?.img >/dev/null
+	try "$name: its first member changed" bcachectl set-member --label=new.name --discard "$WORK/$name"?.img
+done
+judge again
+for name in "${SETS[@]%:*}"; do
+	try "$name: bcachectl fsck, in the end" checked "$name"
 done
 finish

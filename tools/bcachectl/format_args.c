@@ -16,9 +16,9 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "engine/format/ids.h"
 #include "engine/sb/write.h"
 #include "engine/util/size.h"
+#include "member_arg.h"
 #include "uuid_arg.h"
 
 enum {
@@ -115,46 +115,24 @@ static int parse_size(struct parser *p, const char *what, u64 *bytes)
 
 static int parse_durability(struct parser *p)
 {
-	if (strlen(optarg) != 1 || *optarg < '0' || *optarg > '0' + BCE_SB_DURABILITY_MAX)
-		return usage_error(p->cmd, "--durability is 0, 1 or 2, not '%s'", optarg);
-	p->next.durability = *optarg - '0';
-	return 0;
+	if (!member_durability(optarg, &p->next.durability))
+		return 0;
+	return usage_error(p->cmd, "--durability is 0, 1 or 2, not '%s'", optarg);
 }
 
 static int parse_discard(struct parser *p)
 {
-	if (optarg && strcmp(optarg, "0") && strcmp(optarg, "1"))
-		return usage_error(p->cmd, "--discard is 0 or 1, not '%s'", optarg);
-	p->next.discard = !optarg || *optarg == '1';
-	return 0;
+	if (!member_discard(optarg ?: "1", &p->next.discard))
+		return 0;
+	return usage_error(p->cmd, "--discard is 0 or 1, not '%s'", optarg);
 }
 
 static int parse_data_allowed(struct parser *p)
 {
-	static const struct {
-		const char	*name;
-		unsigned int	type;
-	} types[] = {
-		{ "journal", BCH_DATA_journal }, { "btree", BCH_DATA_btree },
-		{ "user", BCH_DATA_user },
-	};
-	char *list = strdup(optarg), *rest = list, *name;
-	unsigned int i, allowed = 0;
-
-	while (list && (name = strsep(&rest, ",;"))) {
-		for (i = 0; i < 3 && strcmp(name, types[i].name); i++)
-			;
-		if (i == 3) {
-			free(list);
-			return usage_error(p->cmd,
-					   "--data-allowed is a list of journal, btree, user, not '%s'",
-					   optarg);
-		}
-		allowed |= 1U << types[i].type;
-	}
-	free(list);
-	p->next.data_allowed = allowed;
-	return 0;
+	if (!member_data_allowed(optarg, &p->next.data_allowed))
+		return 0;
+	return usage_error(p->cmd, "--data-allowed is a list of journal, btree, user, not '%s'",
+			   optarg);
 }
 
 static int option_add(struct parser *p, const char *name, const char *value)

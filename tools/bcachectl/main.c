@@ -21,6 +21,8 @@ static const struct command *const commands[] = {
 	&cmd_list,
 	&cmd_dump,
 	&cmd_fsck,
+	&cmd_set_option,
+	&cmd_set_member,
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
