@@ -240,6 +240,8 @@ static int check_tree(struct name_check *n, const struct bkey *k)
 	if (!root || root->info.parent || root->info.tree != k->p.offset)
 		tree_error(n, BCE_ERR_snapshot_tree_to_missing_snapshot, k,
 			   "root is no root of this tree:", t.root_snapshot);
+	if (root && !root->live)
+		return 0;	/* its last subvolume has been deleted */
 	ret = check_subvolume_lookup(n, t.master_subvol, &v);
 	if (ret == -ENOENT)
 		tree_error(n, BCE_ERR_snapshot_tree_to_missing_subvol, k,
