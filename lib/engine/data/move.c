@@ -58,6 +58,7 @@ struct move {
 	/* the piece at hand: [at, at + e.sectors) of the key */
 	u64			at;
 	struct write_extent	e;
+	struct extent_ptrs	now;		/* of a key that is looked at; too large for a stack */
 };
 
 static u8 durability_of(const struct move *mv, const struct extent_ptr *p)
@@ -390,23 +391,23 @@ static int add_new(const struct move *mv, struct extent_ptrs *ptrs, u64 start, u
 }
 
 /* @piece: a part of a current key; its value becomes the new one */
-static int edit_piece(const struct move *mv, struct bkey *piece, struct extent_value *v)
+static int edit_piece(struct move *mv, struct bkey *piece, struct extent_value *v)
 {
-	struct extent_ptrs ptrs;
+	struct extent_ptrs *ptrs = &mv->now;
 	struct extent_wanted want;
-	int ret = bce_extent_ptrs_decode(piece, &ptrs);
+	int ret = bce_extent_ptrs_decode(piece, ptrs);
 
 	if (ret)
 		return ret;
-	for (unsigned int i = ptrs.nr; i--; )
-		if (is_dropped(mv, piece, &ptrs.p[i]))
-			bce_extent_ptrs_drop(&ptrs, i);
-	ret = add_new(mv, &ptrs, bkey_start_offset(piece), piece->size);
-	if (ret || !ptrs.nr)
+	for (unsigned int i = ptrs->nr; i--; )
+		if (is_dropped(mv, piece, &ptrs->p[i]))
+			bce_extent_ptrs_drop(ptrs, i);
+	ret = add_new(mv, ptrs, bkey_start_offset(piece), piece->size);
+	if (ret || !ptrs->nr)
 		return ret ?: -EIO;
 	bce_data_wanted(mv->w, &mv->opts, &want);
-	bce_extent_set_rebalance(&ptrs, &want, piece->type == KEY_TYPE_reflink_v);
-	bce_extent_ptrs_encode(&ptrs, piece, v);
+	bce_extent_set_rebalance(ptrs, &want, piece->type == KEY_TYPE_reflink_v);
+	bce_extent_ptrs_encode(ptrs, piece, v);
 	return 0;
 }
 
@@ -467,7 +468,6 @@ static int commit_piece(struct bce_trans *t, void *ctx)
 	u64 at = mv->at, end = mv->at + mv->e.sectors;
 
 	while (at < end) {
-		struct extent_ptrs now;
 		struct bpos pos = SPOS(mv->k.p.inode, at, 0);
 		struct bkey k;
 		int ret;
@@ -484,8 +484,8 @@ static int commit_piece(struct bce_trans *t, void *ctx)
 		if (bkey_start_offset(&k) >= end)
 			return 0;
 		at = k.p.offset;
-		if (k.type != mv->k.type || bce_extent_ptrs_decode(&k, &now) ||
-		    !still_ours(mv, &k, &now))
+		if (k.type != mv->k.type || bce_extent_ptrs_decode(&k, &mv->now) ||
+		    !still_ours(mv, &k, &mv->now))
 			continue;
 		ret = change_key(t, mv, &k);
 		if (ret)

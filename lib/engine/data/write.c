@@ -63,6 +63,7 @@ struct write_op {
 	u64				pos;		/* ... and its file sector */
 	u64				data_end_bytes;	/* of the file, when this is done */
 	struct space_reservation	own;		/* if the caller brought none */
+	struct space_reservation	split;		/* for what cutting compressed extents costs */
 	unsigned int			nr;
 	int				error;
 	struct write_extent		e[WRITE_BATCH];
@@ -162,10 +163,20 @@ static void grow(struct data_inode *inode, u64 end_sectors, u64 new_size)
 	inode->f.size = max(inode->f.size, size);
 }
 
+/* pieces of compressed extents are charged whole sectors each: that must not be more than there is */
+static int reserve_split(struct write_op *op, u64 sectors)
+{
+	struct data_writer *w = op->w;
+
+	w->c.ops->unreserve(w->c.ctx, &op->split);	/* of a run that was begun anew */
+	return sectors ? w->c.ops->reserve(w->c.ctx, &op->split, sectors, 1) : 0;
+}
+
 static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_inode *inode)
 {
 	struct data_writer *w = op->w;
 	u64 new_size = op->req->new_size;
+	u64 split_sectors = 0;
 	u64 end = bce_data_eof_sectors(max(inode->f.size, new_size), w->c.block_sectors);
 
 	for (unsigned int i = 0; i < op->nr; i++) {
@@ -180,9 +191,10 @@ static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_
 		if (ret)
 			return ret;
 		bce_data_inode_sectors(inode, &change);
+		split_sectors += change.split_sectors;
 		grow(inode, k.p.offset, new_size);
 	}
-	return 0;
+	return reserve_split(op, split_sectors);
 }
 
 static int commit_batch(struct bce_trans *t, void *ctx)
@@ -324,6 +336,7 @@ static void batch_end(struct write_op *op)
 		op->error = ret;
 	if (op->nr) {
 		ret = bce_trans_run(op->w->c.btrees, commit_batch, op, 0, &op->req->seq);
+		op->w->c.ops->unreserve(op->w->c.ctx, &op->split);
 		if (ret)
 			op->error = ret;
 	}
