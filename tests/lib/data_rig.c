@@ -222,7 +222,7 @@ static int need_features(void *ctx, u64 features)
 
 static int flush(void *ctx, u64 seq)
 {
-	((struct data_rig *)ctx)->flushed++;
+	__atomic_fetch_add(&((struct data_rig *)ctx)->flushed, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

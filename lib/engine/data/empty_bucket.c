@@ -92,4 +92,7 @@ static int empty_bucket(void *ctx, unsigned int dev, u64 bucket)
 	return ret == -ENOENT ? first : ret;
 }
 
-const struct alloc_mover_ops bce_data_mover_ops = { .bucket = empty_bucket };
+const struct alloc_mover_ops bce_data_mover_ops = {
+	.bucket	= empty_bucket,
+	.prune	= bce_data_prune,
+};

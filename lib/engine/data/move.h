@@ -25,7 +25,10 @@ struct data_move {
  */
 int bce_data_move(struct data_writer *w, const struct data_move *m);
 
-/* for the allocator: ctx is the writer. Everything that is not cached leaves a bucket */
+/* a key whose pointers are all stale loses them; as struct alloc_mover_ops says */
+int bce_data_prune(void *writer, unsigned int btree_id, struct bpos pos);
+
+/* for the allocator: ctx is the writer */
 extern const struct alloc_mover_ops bce_data_mover_ops;
 
 /*
