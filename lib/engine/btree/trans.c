@@ -249,6 +249,12 @@ bool bce_trans_reads_hold(const struct bce_trans *t)
 	return true;
 }
 
+int bce_trans_check_reads(struct bce_trans *t)
+{
+	return bce_trans_reads_hold(t) ? 0 : bce_trans_restart(t);
+}
+EXPORT_SYMBOL_GPL(bce_trans_check_reads);
+
 /* the last read of a node that covers @p; NULL if it was not read lately */
 static const struct trans_read *read_find(const struct bce_trans *t, unsigned int btree_id,
 					  unsigned int level, struct bpos p)

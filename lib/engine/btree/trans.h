@@ -113,6 +113,12 @@ struct bpos bce_trans_after(unsigned int btree_id, const struct bkey *k,
 int bce_trans_peek_prev(struct bce_trans *t, unsigned int btree_id, struct bpos pos,
 			struct bpos start, unsigned int flags, struct bkey *k);
 
+/*
+ * Two reads may be of different moments and not fit together. Who finds something impossible asks
+ * before he says so. Return: 0 all that was read still stands; BCE_TRANS_RESTART
+ */
+int bce_trans_check_reads(struct bce_trans *t);
+
 /* ---- writing ---- */
 
 enum trans_update_flags {
