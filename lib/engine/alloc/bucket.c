@@ -288,9 +288,13 @@ static unsigned int data_class(unsigned int type)
 	return type == BCH_DATA_cached || type == BCH_DATA_stripe ? BCH_DATA_user : type;
 }
 
-static int touch_bad(struct allocator *a, const struct bucket_touch *b, const struct alloc_info *old,
-		     enum bce_error id, const char *what)
+static int touch_bad(struct allocator *a, struct bce_trans *t, const struct bucket_touch *b,
+		     const struct alloc_info *old, enum bce_error id, const char *what)
 {
+	int ret = bce_trans_check_reads(t);
+
+	if (ret)
+		return ret;
 	bce_log_error(a->config.log, id,
 		      "btree alloc %u:%llu:0: %s: gen %u type %s dirty %u cached %u striped %u, "
 		      "change gen %u type %s dirty %lld cached %lld striped %lld; transaction refused",
@@ -311,14 +315,20 @@ static bool counter_add(u32 *counter, s64 delta)
 }
 
 /* pointers of another generation than the bucket's: Return 1 to leave them out, negative errno */
-static int touch_check_gen(struct allocator *a, const struct bucket_touch *b,
+static int touch_check_gen(struct allocator *a, struct bce_trans *t, const struct bucket_touch *b,
 			   const struct alloc_info *old)
 {
+	int ret;
+
 	if (b->gen == old->gen)
 		return 0;
 	if (b->inserts)
-		return touch_bad(a, b, old, gen_lag(old->gen, b->gen) > 0 ? BCE_ERR_stale_dirty_ptr :
-				 BCE_ERR_ptr_gen_newer_than_bucket_gen, "generations differ");
+		return touch_bad(a, t, b, old, gen_lag(old->gen, b->gen) > 0 ?
+				 BCE_ERR_stale_dirty_ptr : BCE_ERR_ptr_gen_newer_than_bucket_gen,
+				 "generations differ");
+	ret = bce_trans_check_reads(t);
+	if (ret)
+		return ret;
 	bce_log_error(a->config.log, BCE_ERR_stale_dirty_ptr,
 		      "btree alloc %u:%llu:0: a pointer of generation %u was removed, the bucket has %u",
 		      b->dev, b->bucket, b->gen, old->gen);
@@ -331,19 +341,19 @@ static int touch_apply(struct allocator *a, struct bce_trans *t, const struct bu
 	int ret;
 
 	ret = alloc_bucket_lookup(a, t, b->dev, b->bucket, &old) ?:
-	      touch_check_gen(a, b, &old);
+	      touch_check_gen(a, t, b, &old);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	if (!b->unstripe && !bce_data_type_is_empty(old.data_type) &&
 	    data_class(old.data_type) != data_class(b->type))
-		return touch_bad(a, b, &old, BCE_ERR_ptr_bucket_data_type_mismatch,
+		return touch_bad(a, t, b, &old, BCE_ERR_ptr_bucket_data_type_mismatch,
 				 "different types of data in one bucket");
 
 	new = old;
 	if (!counter_add(&new.dirty_sectors, b->dirty) ||
 	    !counter_add(&new.cached_sectors, b->cached) ||
 	    !counter_add(&new.stripe_sectors, b->striped))
-		return touch_bad(a, b, &old, BCE_ERR_bucket_sector_count_overflow,
+		return touch_bad(a, t, b, &old, BCE_ERR_bucket_sector_count_overflow,
 				 "counter out of range");
 	if (b->unstripe) {
 		new.stripe = 0;

@@ -41,11 +41,18 @@ static int range_peek(struct bce_trans *t, unsigned int dev, u64 start, u64 end,
 	return !ret && k->p.inode != dev ? -ENOENT : ret;
 }
 
-static void freespace_bad(struct allocator *a, unsigned int dev, u64 start, const char *what)
+/* damage that the change at hand heals, or a moment that has passed */
+static int freespace_bad(struct allocator *a, struct bce_trans *t, unsigned int dev, u64 start,
+			 const char *what)
 {
+	int ret = bce_trans_check_reads(t);
+
+	if (ret)
+		return ret;
 	bce_log_error(a->config.log, BCE_ERR_freespace_key_wrong,
 		      "btree freespace %u:%llu: bucket %llu %s", dev, start,
 		      bce_freespace_bucket(start), what);
+	return 0;
 }
 
 int alloc_freespace_remove(struct allocator *a, struct bce_trans *t, unsigned int dev, u64 start)
@@ -53,10 +60,8 @@ int alloc_freespace_remove(struct allocator *a, struct bce_trans *t, unsigned in
 	struct bkey k;
 	int ret = range_peek(t, dev, start, start + 1, &k);
 
-	if (ret == -ENOENT) {
-		freespace_bad(a, dev, start, "was not in freespace");
-		return 0;
-	}
+	if (ret == -ENOENT)
+		return freespace_bad(a, t, dev, start, "was not in freespace");
 	if (ret)
 		return ret;
 	if (bkey_start_offset(&k) < start)
@@ -75,10 +80,8 @@ int alloc_freespace_add(struct allocator *a, struct bce_trans *t, unsigned int d
 	int ret;
 
 	ret = range_peek(t, dev, start, start + 2, &k);
-	if (!ret && bkey_start_offset(&k) <= start) {
-		freespace_bad(a, dev, start, "was in freespace already");
-		return 0;
-	}
+	if (!ret && bkey_start_offset(&k) <= start)
+		return freespace_bad(a, t, dev, start, "was in freespace already");
 	if (!ret && k.size < U32_MAX - 1)
 		to = k.p.offset;
 	else if (ret && ret != -ENOENT)

@@ -97,6 +97,17 @@ static void bucket_discard(struct allocator *a, unsigned int dev, u64 bucket)
 	bce_member_put_io(m);
 }
 
+/* Is the key still there? It was found before the transaction began. 1, 0, errno */
+static int need_discard_there(struct bce_trans *t, const struct bucket_job *job)
+{
+	struct bkey k;
+	int ret = bce_trans_lookup(t, BTREE_ID_need_discard, POS(job->dev, job->bucket), NULL, 0, &k);
+
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	return bce_trans_check_reads(t) ?: 1;
+}
+
 /* may the bucket be discarded now? 1, 0, -EBUSY waits for the journal, other errno */
 static int discard_ready(struct bce_trans *t, struct bucket_job *job, struct alloc_info *info)
 {
@@ -105,6 +116,9 @@ static int discard_ready(struct bce_trans *t, struct bucket_job *job, struct all
 	if (ret)
 		return ret;
 	if (info->data_type != BCH_DATA_need_discard) {
+		ret = need_discard_there(t, job);
+		if (ret <= 0)
+			return ret;
 		bce_log_error(job->a->config.log,
 			      BCE_ERR_discarding_bucket_not_in_need_discard_btree,
 			      "btree need_discard %u:%llu:0: the bucket is of another type",

@@ -38,23 +38,27 @@ static bool stripe_sane(const struct stripe_info *s)
 	return s->nr_blocks && s->nr_blocks <= EXTENT_PTRS_MAX && data_blocks(s) && s->sectors;
 }
 
-static int stripe_bad(struct allocator *a, u64 idx, const char *what)
+static int stripe_bad(struct allocator *a, struct bce_trans *t, u64 idx, const char *what)
 {
+	int ret = bce_trans_check_reads(t);
+
+	if (ret)
+		return ret;
 	bce_log_error(a->config.log, BCE_ERR_ptr_to_incorrect_stripe,
 		      "btree stripes 0:%llu:0: %s", idx, what);
 	return -EIO;
 }
 
 /* all blocks' members, parity included */
-static int stripe_devs(struct allocator *a, const struct bkey *k, const struct stripe_info *s,
-		       struct stripe_devs *devs)
+static int stripe_devs(struct allocator *a, struct bce_trans *t, const struct bkey *k,
+		       const struct stripe_info *s, struct stripe_devs *devs)
 {
 	struct extent_ptr ptr;
 
 	devs->nr = 0;
 	for (unsigned int i = 0; i < s->nr_blocks; i++) {
 		if (!bce_stripe_ptr(k, i, &ptr))
-			return stripe_bad(a, k->p.offset, "the list of blocks is damaged");
+			return stripe_bad(a, t, k->p.offset, "the list of blocks is damaged");
 		devs->dev[devs->nr++] = ptr.dev;
 	}
 	sort(devs->dev, devs->nr, 1, dev_cmp, NULL);
@@ -72,7 +76,7 @@ static int stripe_lookup(struct allocator *a, struct bce_trans *t, u64 idx, stru
 	if (k->type != KEY_TYPE_stripe)
 		return -ENOENT;
 	bce_stripe_decode(k, s);
-	return stripe_sane(s) ? 0 : stripe_bad(a, idx, "impossible numbers of blocks");
+	return stripe_sane(s) ? 0 : stripe_bad(a, t, idx, "impossible numbers of blocks");
 }
 
 static bool ptr_matches_block(const struct bkey *k, const struct stripe_info *s,
@@ -88,9 +92,13 @@ static bool ptr_matches_block(const struct bkey *k, const struct stripe_info *s,
 	       p->ptr.sector < block.sector + s->sectors;
 }
 
-static int ptr_bad(struct allocator *a, const struct extent_ptr_decoded *p, s64 sectors,
-		   enum bce_error id)
+static int ptr_bad(struct allocator *a, struct bce_trans *t, const struct extent_ptr_decoded *p,
+		   s64 sectors, enum bce_error id)
 {
+	int ret = bce_trans_check_reads(t);
+
+	if (ret)
+		return ret;
 	bce_log_error(a->config.log, id,
 		      "pointer to device %u sector %llu as block %u of stripe %llu: %s; %s",
 		      p->ptr.dev, p->ptr.sector, p->stripe.block, p->stripe.idx,
@@ -111,17 +119,17 @@ int alloc_stripe_ptr(struct allocator *a, struct bce_trans *t, const struct exte
 
 	ret = stripe_lookup(a, t, p->stripe.idx, &k, &s);
 	if (ret == -ENOENT)
-		return ptr_bad(a, p, sectors, BCE_ERR_ptr_to_missing_stripe);
+		return ptr_bad(a, t, p, sectors, BCE_ERR_ptr_to_missing_stripe);
 	if (ret)
 		return ret;
 	if (!ptr_matches_block(&k, &s, p))
-		return ptr_bad(a, p, sectors, BCE_ERR_ptr_to_incorrect_stripe);
+		return ptr_bad(a, t, p, sectors, BCE_ERR_ptr_to_incorrect_stripe);
 
 	touch = alloc_touch_stripe(t, p->stripe.idx);
 	if (!touch)
 		return -ENOMEM;
 	touch->sectors[p->stripe.block] += sectors;
-	return stripe_devs(a, &k, &s, &devs) ?:
+	return stripe_devs(a, t, &k, &s, &devs) ?:
 	       alloc_account_replicas(a, t, BCH_DATA_user, data_blocks(&s), devs.dev, devs.nr,
 				      sectors);
 }
@@ -163,8 +171,8 @@ static int stripe_delete(struct allocator *a, struct bce_trans *t, const struct 
 
 	bce_stripe_decode(k, &s);
 	if (!stripe_sane(&s))
-		return stripe_bad(a, k->p.offset, "impossible numbers of blocks");
-	ret = stripe_devs(a, k, &s, &devs) ?:
+		return stripe_bad(a, t, k->p.offset, "impossible numbers of blocks");
+	ret = stripe_devs(a, t, k, &s, &devs) ?:
 	      alloc_account_replicas(a, t, BCH_DATA_parity, data_blocks(&s), devs.dev, devs.nr,
 				     -(s64)s.sectors * s.nr_redundant);
 	for (unsigned int i = 0; i < s.nr_blocks && !ret; i++) {
@@ -191,16 +199,16 @@ int alloc_stripe_trigger(struct allocator *a, struct bce_trans *t, enum btree_tr
 	return 0;
 }
 
-static int count_changed(struct allocator *a, struct bkey *k, unsigned int block, s64 delta,
-			 bool *in_use)
+static int count_changed(struct allocator *a, struct bce_trans *t, struct bkey *k,
+			 unsigned int block, s64 delta, bool *in_use)
 {
 	s64 count = (s64)bce_stripe_block_sectors(k, block) + delta;
 
 	if (count < 0 || count > U16_MAX)
-		return stripe_bad(a, k->p.offset, "a block's count of sectors would leave its range");
+		return stripe_bad(a, t, k->p.offset, "a block's count of sectors would leave its range");
 	*in_use |= count;
 	if (delta && !bce_stripe_set_block_sectors(k, block, count))
-		return stripe_bad(a, k->p.offset, "the value ends before its counts");
+		return stripe_bad(a, t, k->p.offset, "the value ends before its counts");
 	return 0;
 }
 
@@ -214,14 +222,14 @@ static int stripe_finish(struct allocator *a, struct bce_trans *t, struct stripe
 
 	ret = stripe_lookup(a, t, touch->idx, &k, &s);
 	if (ret)
-		return ret == -ENOENT ? stripe_bad(a, touch->idx, "vanished") : ret;
+		return ret == -ENOENT ? stripe_bad(a, t, touch->idx, "vanished") : ret;
 	v = bce_trans_alloc(t, bkey_val_bytes(&k));
 	if (!v)
 		return -ENOMEM;
 	memcpy(v, k.v, bkey_val_bytes(&k));
 	k.v = v;
 	for (unsigned int i = 0; i < s.nr_blocks && !ret; i++)
-		ret = count_changed(a, &k, i, touch->sectors[i], &in_use);
+		ret = count_changed(a, t, &k, i, touch->sectors[i], &in_use);
 	if (ret)
 		return ret;
 	if (!in_use)

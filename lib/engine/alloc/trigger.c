@@ -73,6 +73,10 @@ static bool same_pointers(const struct bkey *old, const struct bkey *new)
 static int bad_pointer(const struct key_event *e, const struct extent_ptr *ptr,
 		       enum bce_error id, const char *what)
 {
+	int ret = bce_trans_check_reads(e->t);
+
+	if (ret)
+		return ret;
 	bce_log_error(e->a->config.log, id,
 		      "btree %u level %u %llu:%llu:%u: pointer to device %u sector %llu gen %u %s%s",
 		      e->btree_id, e->level, e->k->p.inode, e->k->p.offset, e->k->p.snapshot,

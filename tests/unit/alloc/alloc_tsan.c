@@ -102,6 +102,7 @@ int main(void)
 	for (unsigned int i = 0; i < NR_THREADS; i++)
 		require(!pthread_join(thread[i], NULL));
 	bce_allocator_stop(r.a);
+	require(!bce_log_errors_total(r.mem.log));	/* nor was anything seen half-way */
 	alloc_rig_check(&r);
 	alloc_rig_close(&r);
 	return 0;
