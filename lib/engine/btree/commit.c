@@ -41,6 +41,9 @@
 #include "engine/key/text.h"
 #include "engine/key/validate.h"
 
+/* times that reads are renewed, as long as others go on changing their leaves */
+#define RENEW_PASSES	3
+
 /* times that memory for a node is had outside of its lock before giving up */
 #define MEMORY_TRIES	4
 
@@ -536,21 +539,51 @@ static bool nodes_still_right(const struct commit *c)
 	return true;
 }
 
-/* Has nothing changed that was read? Taking our own write locks has made their numbers odd. */
+/*
+ * The number is another one: was something else changed? Then the read is as good as one of now. Nodes
+ * that are not ours are only tried.
+ */
+static bool read_renew(struct trans_read *r, bool ours)
+{
+	bool same;
+
+	if (r->many || (!ours && !node_trylock_read(r->n)))
+		return false;
+	same = bce_trans_read_same(r);
+	if (same)
+		r->seq = bce_six_seq(&r->n->lock) - ours;
+	if (!ours)
+		node_unlock_read(r->n);
+	return same;
+}
+
+/*
+ * Has nothing changed that was read? Taking our own write locks has made their numbers odd. What
+ * holds in the end is that there was a moment, with all locks held, at which all reads were true:
+ * the one before the pass that finds all numbers as they should be.
+ */
 static bool reads_hold(const struct commit *c)
 {
 	const struct bce_trans *t = c->t;
-	const struct trans_read *r;
-	unsigned int i;
+	unsigned int pass, i;
+	struct trans_read *r;
+	bool ours, all = false;
 
 	/* our locks are to be seen before we look at those of others; theirs likewise */
 	smp_mb();
-	for (i = 0; i < t->nr_reads; i++) {
-		r = &t->reads[i];
-		if (bce_six_seq(&r->n->lock) != r->seq + node_is_ours(c, r->n, r->level))
-			return false;
+	for (pass = 0; pass < RENEW_PASSES && !all; pass++) {
+		all = true;
+		for (i = 0; i < t->nr_reads; i++) {
+			r = &t->reads[i];
+			ours = node_is_ours(c, r->n, r->level);
+			if (likely(bce_six_seq(&r->n->lock) == r->seq + ours))
+				continue;
+			if (!read_renew(r, ours))
+				return false;
+			all = all && ours;
+		}
 	}
-	return true;
+	return all;
 }
 
 /* ---- memory ---- */

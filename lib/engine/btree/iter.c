@@ -230,8 +230,28 @@ static bool leaf_peek(struct btree_iter *iter)
 	return true;
 }
 
+/*
+ * What the leaf has, or has not, from @search on goes into the transaction's list of reads. A key at
+ * or behind the limit is not of interest: only that nothing is before it.
+ */
+static int note_key(struct btree_iter *iter, bool found)
+{
+	const struct btree_node *leaf = leaf_of(iter);
+	struct bpos to = leaf->id.max;
+
+	if (!node_covers(leaf, iter->search))
+		return 0;	/* its last key was the one before */
+	if (found && bpos_cmp(iter->k.p, iter->limit) < 0)
+		return bce_trans_note_key(iter->trans, leaf, iter->search, iter->k.p, &iter->k);
+	if (bpos_cmp(to, iter->limit) >= 0)
+		to = bpos_predecessor(iter->limit);
+	return bpos_cmp(iter->search, to) > 0 ? 0 :
+		bce_trans_note_key(iter->trans, leaf, iter->search, to, NULL);
+}
+
 int bce_iter_raw_peek(struct btree_iter *iter)
 {
+	bool found;
 	int ret;
 
 	for (;;) {
@@ -244,7 +264,13 @@ int bce_iter_raw_peek(struct btree_iter *iter)
 			if (ret)
 				return ret;
 		}
-		if (likely(leaf_peek(iter)))
+		found = leaf_peek(iter);
+		if (unlikely(iter->trans)) {
+			ret = note_key(iter, found);
+			if (ret)
+				return ret;
+		}
+		if (likely(found))
 			break;
 		leave_leaf(iter);
 	}

@@ -12,8 +12,9 @@
  * A read finds what the transaction itself is going to put, and what is in the btree where it does
  * not put anything. The btree's part holds as of the moment it was read; the leaf is remembered
  * with the sequence number of its lock, and commit (commit.c) sees whether that still is the
- * number. A leaf that has another number when it is read again already tells that commit will fail,
- * so the read does. Two reads of different leaves may still not fit together, until commit says so:
+ * number. If it is not, only some other key of the leaf may have changed; so what was found in it is
+ * remembered too, up to some number of keys, and looked for once more. The same is done when a
+ * leaf that has another number by now is read again. Two reads of different leaves may still not fit together, until commit says so:
  * who finds something impossible returns his error, and it becomes a restart if what he read does
  * not hold any more (bce_trans_run(), and commit for triggers).
  *
@@ -219,17 +220,76 @@ int bce_trans_restart(struct bce_trans *t)
 /* reads looked through for one of the same leaf: repeated reads mostly are near */
 #define READS_BACK	4U
 
-int bce_trans_note_leaf(struct bce_trans *t, const struct btree_node *n)
+/* times that reads are renewed, as long as others go on changing their leaves */
+#define RENEW_PASSES	3
+
+/* keys of one node whose change would be told apart from that of others */
+#define READ_KEYS_MAX	32U
+
+/* the hint in a pointer's value is nobody's business */
+static bool value_same(const struct bkey *a, const struct bkey *b)
 {
-	u32 seq = bce_six_seq(&n->lock);
-	struct trans_read *r;
+	unsigned int skip = a->type == KEY_TYPE_btree_ptr_v2 && a->val_u64s;
+
+	return !memcmp((const u64 *)a->v + skip, (const u64 *)b->v + skip,
+		       (a->val_u64s - skip) * sizeof(u64));
+}
+
+static bool key_same(const struct bkey *a, const struct bkey *b)
+{
+	return !bpos_cmp(a->p, b->p) && a->type == b->type && a->size == b->size &&
+		a->version.lo == b->version.lo && a->version.hi == b->version.hi &&
+		a->val_u64s == b->val_u64s && (!a->val_u64s || value_same(a, b));
+}
+
+static bool found_same(const struct btree_node *n, const struct read_key *rk)
+{
+	struct node_cursor at;
+	struct bkey k;
+
+	bce_node_seek(n, rk->from, &at);
+	if (!bce_node_peek(n, &at, &k) || bpos_cmp(k.p, rk->to) > 0)
+		return rk->k.type == KEY_TYPE_deleted;
+	return key_same(&k, &rk->k);
+}
+
+bool bce_trans_read_same(const struct trans_read *r)
+{
+	const struct read_key *rk;
+
+	if (r->many)
+		return false;
+	for (rk = r->keys; rk; rk = rk->next)
+		if (!node_is_at(r->n, r->btree_id, r->level, rk->from) ||
+		    !node_covers(r->n, rk->to) || !found_same(r->n, rk))
+			return false;
+	return true;
+}
+
+static struct trans_read *read_of(struct bce_trans *t, const struct btree_node *n)
+{
 	unsigned int i;
 
-	for (i = 1; i <= min(READS_BACK, t->nr_reads); i++) {
-		r = &t->reads[t->nr_reads - i];
-		if (r->n == n)
-			return r->seq == seq ? 0 : bce_trans_restart(t);
+	for (i = 1; i <= min(READS_BACK, t->nr_reads); i++)
+		if (t->reads[t->nr_reads - i].n == n)
+			return &t->reads[t->nr_reads - i];
+	return NULL;
+}
+
+int bce_trans_note_leaf(struct bce_trans *t, const struct btree_node *n)
+{
+	struct trans_read *r = read_of(t, n);
+	u32 seq = bce_six_seq(&n->lock);
+
+	if (r && r->seq != seq) {
+		if (!bce_trans_read_same(r))
+			return bce_trans_restart(t);
+		r->seq = seq;
+		r->min = n->min;
+		r->max = n->id.max;
 	}
+	if (r)
+		return 0;
 	if (!array_grow(t, (void **)&t->reads, t->nr_reads, &t->max_reads, sizeof(*t->reads)))
 		return -ENOMEM;
 	t->reads[t->nr_reads++] = (struct trans_read) {
@@ -239,14 +299,54 @@ int bce_trans_note_leaf(struct bce_trans *t, const struct btree_node *n)
 	return 0;
 }
 
-bool bce_trans_reads_hold(const struct bce_trans *t)
+int bce_trans_note_key(struct bce_trans *t, const struct btree_node *n, struct bpos from,
+		       struct bpos to, struct bkey *k)
 {
-	unsigned int i;
+	struct trans_read *r = read_of(t, n);
+	struct read_key *rk;
+	int ret = k ? take_value(t, k) : 0;
 
-	for (i = 0; i < t->nr_reads; i++)
-		if (bce_six_seq(&t->reads[i].n->lock) != t->reads[i].seq)
-			return false;
-	return true;
+	if (ret || !r || r->many)
+		return ret;
+	if (r->nr_keys == READ_KEYS_MAX) {
+		r->many = true;
+		return 0;
+	}
+	rk = bce_trans_alloc(t, sizeof(*rk));
+	if (!rk)
+		return -ENOMEM;
+	rk->from = from;
+	rk->to = to;
+	rk->k = k ? *k : (struct bkey) { .type = KEY_TYPE_deleted };
+	rk->next = r->keys;
+	r->keys = rk;
+	r->nr_keys++;
+	return 0;
+}
+
+/* as commit does it (reads_hold() there), without locks */
+bool bce_trans_reads_hold(struct bce_trans *t)
+{
+	unsigned int pass, i;
+	struct trans_read *r;
+	bool same, all = false;
+
+	for (pass = 0; pass < RENEW_PASSES && !all; pass++) {
+		all = true;
+		for (i = 0; i < t->nr_reads; i++) {
+			r = &t->reads[i];
+			if (bce_six_seq(&r->n->lock) == r->seq)
+				continue;
+			bce_node_lock_read(r->n);
+			same = bce_trans_read_same(r);
+			r->seq = bce_six_seq(&r->n->lock);
+			node_unlock_read(r->n);
+			if (!same)
+				return false;
+			all = false;
+		}
+	}
+	return all;
 }
 
 int bce_trans_check_reads(struct bce_trans *t)
@@ -359,18 +459,23 @@ static int lookup_below(struct bce_trans *t, unsigned int btree_id, unsigned int
 {
 	struct btree_node *n = lock_to_read(t, btree_id, level, pos, flags);
 	struct bkey found;
-	int ret = -ENOENT;
+	bool there;
+	int ret;
 
 	if (IS_ERR(n))
 		return PTR_ERR(n);
-	if (bce_node_lookup(n, pos, &found)) {
-		ret = take_value(t, &found);
-		*k = found;
-	}
+	there = bce_node_lookup(n, pos, &found);
+	if (flags & TRANS_UNTRACKED)
+		ret = there ? take_value(t, &found) : 0;
+	else
+		ret = bce_trans_note_key(t, n, pos, pos, there ? &found : NULL);
 	node_unlock_read(n);
-	if (!ret && level)
+	if (ret || !there)
+		return ret ?: -ENOENT;
+	*k = found;
+	if (level)
 		zero_hint(k);
-	return ret;
+	return 0;
 }
 
 int bce_trans_lookup_below(struct bce_trans *t, unsigned int btree_id, unsigned int level,
@@ -461,7 +566,10 @@ static void merged_advance(struct merged *m)
 	m->have = false;
 }
 
-/* The next live key; its value is in the node, or own. -ENOENT: none. */
+/*
+ * The next live key; its value is in the transaction's memory, or in the node if the read is
+ * not tracked or the key at or behind the limit. -ENOENT: none.
+ */
 static int merged_next(struct merged *m, struct bkey *k)
 {
 	const struct trans_update *u;
@@ -564,7 +672,7 @@ static int peek_from(struct bce_trans *t, unsigned int btree_id, struct bpos sea
 
 	merged_init(&m, t, btree_id, search, limit, w->flags);
 	ret = merged_peek(&m, w, k);
-	if (!ret)
+	if (!ret && w->flags & TRANS_UNTRACKED)
 		ret = take_value(t, k);
 	merged_exit(&m);
 	return ret;
@@ -661,6 +769,7 @@ static int btree_prev(struct bce_trans *t, unsigned int btree_id, struct bpos p,
 {
 	struct btree_node *n;
 	struct bpos min;
+	bool found;
 	int ret;
 
 	for (;;) {
@@ -668,8 +777,11 @@ static int btree_prev(struct bce_trans *t, unsigned int btree_id, struct bpos p,
 		if (IS_ERR(n))
 			return PTR_ERR(n);
 		min = n->min;
-		if (bce_node_peek_prev(n, p, k)) {
-			ret = bpos_cmp(k->p, start) < 0 ? -ENOENT : take_value(t, k);
+		found = bce_node_peek_prev(n, p, k);
+		ret = found && bpos_cmp(k->p, start) >= 0 ? take_value(t, k) : -ENOENT;
+		if (!(flags & TRANS_UNTRACKED))
+			read_of(t, n)->many = true;
+		if (found) {
 			node_unlock_read(n);
 			return ret;
 		}

@@ -34,14 +34,34 @@ struct trans_delta {
 	s64			counters[ACCOUNTING_COUNTERS_MAX];
 };
 
-/* a node as it was read; where it was then is remembered for whoever looks there again */
+/*
+ * What was found in a node: the first live key at or after @from, up to @to, was @k; or there was
+ * none (type deleted).
+ */
+struct read_key {
+	struct read_key		*next;
+	struct bpos		from;
+	struct bpos		to;
+	struct bkey		k;
+};
+
+/**
+ * struct trans_read - a node as it was read
+ * @seq:        of its lock
+ * @min, @max:  its range, for whoever looks there again
+ * @keys:       what was found in it, unless it was too much to be remembered:
+ * @many:       then only the sequence number can tell whether it has changed
+ */
 struct trans_read {
 	struct btree_node	*n;
 	u32			seq;
+	bool			many;
+	u8			nr_keys;
 	u8			btree_id;
 	u8			level;
 	struct bpos		min;
 	struct bpos		max;
+	struct read_key		*keys;
 };
 
 /*
@@ -68,6 +88,14 @@ void bce_trans_set_hook(struct bce_trans *t, struct trans_hook *hook);
 
 /* a node, read-locked, is being read: 0, -ENOMEM, BCE_TRANS_RESTART */
 int bce_trans_note_leaf(struct bce_trans *t, const struct btree_node *n);
+/*
+ * Of what was noted: the first key at or after @from, up to @to, is @k, whose value moves into the
+ * transaction's memory; NULL: there is none.
+ */
+int bce_trans_note_key(struct bce_trans *t, const struct btree_node *n, struct bpos from,
+		       struct bpos to, struct bkey *k);
+/* the node's number has changed; would the same be found in it? @r->n locked */
+bool bce_trans_read_same(const struct trans_read *r);
 
 /* where the update of this position is, or would be */
 unsigned int bce_trans_update_index(const struct bce_trans *t, unsigned int btree_id,
@@ -80,7 +108,7 @@ int bce_trans_lookup_below(struct bce_trans *t, unsigned int btree_id, unsigned 
 /* count it and remember that it is to begin anew */
 int bce_trans_restart(struct bce_trans *t);
 /* is all that was read still as it was? Only a moment's answer */
-bool bce_trans_reads_hold(const struct bce_trans *t);
+bool bce_trans_reads_hold(struct bce_trans *t);
 /* does this task, by whatever transaction, keep others from committing? */
 bool bce_trans_alone(const struct btrees *b);
 void bce_trans_end_exclusive(struct bce_trans *t);

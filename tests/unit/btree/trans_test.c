@@ -488,8 +488,10 @@ static void test_conflict(void **state)
 {
 	u64 two = 2;
 	struct bkey k = cookie(2, &two), found;
+	struct bkey other = { .p = POS(1, 1), .type = KEY_TYPE_set };
 	struct mem_btrees m;
 	struct bce_trans t;
+	unsigned int i;
 
 	mem_btrees_init(&m);
 	mem_btrees_open(&m, NULL, NULL);
@@ -510,6 +512,40 @@ static void test_conflict(void **state)
 	put_cookie(m.b, 1, 8);
 	assert_int_equal(bce_trans_lookup(&t, BTREE_ID_xattrs, SPOS(1, 1, 1000), NULL, 0, &found),
 			 BCE_TRANS_RESTART);
+
+	/* other keys of the leaf may change, come and go; what was not there must not come */
+	for (i = 0; i < 2; i++) {
+		bce_trans_begin(&t);
+		assert_int_equal(bce_trans_lookup(&t, BTREE_ID_xattrs, SPOS(1, 1, 1000), NULL, 0,
+						  &found), 0);
+		assert_int_equal(bce_trans_lookup(&t, BTREE_ID_xattrs, SPOS(1, 50, 1000), NULL, 0,
+						  &found), -ENOENT);
+		put_cookie(m.b, 3 + i, 3);
+		assert_int_equal(bce_trans_peek(&t, BTREE_ID_xattrs, SPOS(1, 51, 0), POS(1, 60),
+						NULL, 0, &found), -ENOENT);
+		assert_int_equal(bce_trans_update(&t, BTREE_ID_lru, &other, 0), 0);
+		if (i)	/* the leaf is ours, too */
+			assert_int_equal(bce_trans_update(&t, BTREE_ID_xattrs, &k, 0), 0);
+		put_cookie(m.b, 10 + i, 3);
+		put_cookie(m.b, 61, 3);
+		assert_int_equal(bce_trans_commit(&t, 0), 0);
+	}
+	for (i = 0; i < 3; i++) {
+		bce_trans_begin(&t);
+		assert_int_equal(bce_trans_lookup(&t, BTREE_ID_xattrs, SPOS(1, 50, 1000), NULL, 0,
+						  &found), -ENOENT);
+		assert_int_equal(bce_trans_peek(&t, BTREE_ID_xattrs, SPOS(1, 51, 0), POS(1, 60),
+						NULL, 0, &found), -ENOENT);
+		assert_int_equal(bce_trans_update(&t, BTREE_ID_lru, &other, 0), 0);
+		if (i == 1)
+			put_cookie(m.b, 50, 1);
+		if (i == 2)
+			put_cookie(m.b, 57, 1);
+		assert_int_equal(bce_trans_commit(&t, 0), i ? BCE_TRANS_RESTART : 0);
+		bce_trans_begin(&t);
+		assert_int_equal(bce_trans_delete(&t, BTREE_ID_xattrs, SPOS(1, 50, 1000), 0), 0);
+		assert_int_equal(bce_trans_commit(&t, 0), 0);
+	}
 
 	/* untracked reads do not count */
 	bce_trans_begin(&t);
