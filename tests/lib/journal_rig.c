@@ -194,8 +194,10 @@ static int op_mark_replicas(void *ctx, u64 devs)
 {
 	struct jr_rig *rig = ctx;
 
-	require(rig->nr_marked < ARRAY_SIZE(rig->marked));
-	rig->marked[__atomic_fetch_add(&rig->nr_marked, 1, __ATOMIC_SEQ_CST)] = devs;
+	unsigned int i = __atomic_fetch_add(&rig->nr_marked, 1, __ATOMIC_SEQ_CST);
+
+	require(i < ARRAY_SIZE(rig->marked));
+	rig->marked[i] = devs;
 	return 0;
 }
 
@@ -433,6 +435,7 @@ int jr_flush(struct jr_rig *rig, u64 seq)
 	int ret = bce_journal_flush_seq(rig->j, seq);
 	u64 old = __atomic_load_n(&rig->acked, __ATOMIC_RELAXED);
 
+	seq = min(seq, bce_journal_flushed_seq(rig->j));	/* it may have named what is to come */
 	while (!ret && old < seq &&
 	       !__atomic_compare_exchange_n(&rig->acked, &old, seq, false, __ATOMIC_SEQ_CST,
 					    __ATOMIC_RELAXED))

@@ -87,7 +87,7 @@ static int bufs_init(struct journal *j)
 	for (i = 0; i < JOURNAL_BUFS; i++) {
 		j->buf[i].j = j;
 		j->buf[i].bytes = bytes;
-		j->buf[i].limit = (bytes - sizeof(struct jset)) / 8 - j->tail_u64s;
+		j->buf[i].limit = journal_limit(j, bytes);
 		j->buf[i].jset = kvmalloc(roundup_pow_of_two(bytes), GFP_KERNEL);
 		if (!j->buf[i].jset)
 			return -ENOMEM;

@@ -152,7 +152,7 @@ static void pin_take_out(struct journal *j, struct journal_pin *pin)
 {
 	list_del_init(&pin->list);
 	WRITE_ONCE(pin->seq, 0);
-	j->nr_pins--;
+	WRITE_ONCE(j->nr_pins, j->nr_pins - 1);
 }
 
 /* @pin keeps @seq, or what is older. Return: whether the front has moved */
@@ -171,7 +171,7 @@ static bool pin_set(struct journal *j, struct journal_pin *pin, u64 seq, journal
 	WRITE_ONCE(pin->seq, seq);
 	pin->flush = flush;
 	pin->tried = 0;
-	j->nr_pins++;
+	WRITE_ONCE(j->nr_pins, j->nr_pins + 1);
 	return old && slot_put(j, old);
 }
 

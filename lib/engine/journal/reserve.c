@@ -51,7 +51,7 @@ void journal_entry_ready(struct journal *j, struct journal_buf *buf)
 {
 	journal_pin_entry_put(j, buf->seq);
 	/* pairs with journal_advance(): what was put into the entry is seen by its writer */
-	smp_store_release(&buf->ready, true);
+	smp_store_release(&buf->ready, 1);
 }
 
 static u32 words_to_sectors(struct journal *j, u32 u64s)
@@ -110,7 +110,8 @@ int journal_entry_open(struct journal *j, enum journal_watermark wm)
 	memset(buf->jset, 0, sizeof(*buf->jset));
 	buf->seq = j->next_seq++;
 	buf->state = BUF_OPEN;
-	buf->want_flush = buf->flush = buf->ready = false;
+	buf->want_flush = buf->flush = false;
+	buf->ready = 0;
 	buf->max_sectors = words_to_sectors(j, buf->limit + j->tail_u64s);
 	buf->devs = buf->devs_ok = buf->devs_bad = 0;
 	WRITE_ONCE(j->open_wm, lowest);
@@ -122,11 +123,6 @@ int journal_entry_open(struct journal *j, enum journal_watermark wm)
 }
 
 /* ---- buffers ---- */
-
-static u32 limit_of(struct journal *j, u32 bytes)
-{
-	return (bytes - sizeof(struct jset)) / 8 - j->tail_u64s;
-}
 
 /* how large the next buffer should be; 0: as it is */
 static u32 growth_wanted(struct journal *j, const struct journal_buf *buf)
@@ -159,7 +155,7 @@ static bool buf_grow(struct journal *j, u32 bytes)
 	if (buf->state == BUF_FREE && buf->bytes < bytes) {
 		swap(buf->jset, *(struct jset **)&p);
 		buf->bytes = bytes;
-		buf->limit = limit_of(j, bytes);
+		WRITE_ONCE(buf->limit, journal_limit(j, bytes));
 		j->want_growth = false;
 	}
 	spin_unlock(&j->lock);
@@ -319,7 +315,7 @@ int bce_journal_res_get(struct journal *j, struct journal_res *res, unsigned int
 	int ret;
 
 	memset(res, 0, sizeof(*res));
-	if (!u64s || u64s > limit_of(j, j->max_bytes))
+	if (!u64s || u64s > journal_limit(j, j->max_bytes))
 		return u64s ? -E2BIG : -EINVAL;
 	if (wm >= READ_ONCE(j->open_wm) && try_reserve(j, res, u64s) == TRY_OK)
 		return 0;

@@ -99,9 +99,9 @@ void journal_roots_load(struct journal *j)
 	/* btrees that we do not know, but keep */
 	for (btree = BTREE_ID_NR; btree < BTREE_ID_MAX; btree++)
 		if (j->root[btree].present)
-			j->tail_u64s += ROOT_ENTRY_U64S;
+			WRITE_ONCE(j->tail_u64s, j->tail_u64s + ROOT_ENTRY_U64S);
 	for (i = 0; i < JOURNAL_BUFS; i++)
-		j->buf[i].limit = (j->buf[i].bytes - sizeof(struct jset)) / 8 - j->tail_u64s;
+		WRITE_ONCE(j->buf[i].limit, journal_limit(j, j->buf[i].bytes));
 }
 
 /* ---- the end of an entry's list ---- */

@@ -76,11 +76,12 @@ struct journal_buf {
 	u8			state;
 	bool			want_flush;
 	bool			flush;
-	bool			ready;		/* closed, and all reservations have been put */
 	u64			seq;
 	u64			last_seq;	/* computed when it was closed */
 	u32			u64s;		/* words reserved when it was closed */
 	u32			max_sectors;	/* it may still need on a ring; 0: has its place */
+	/* closed, and all reservations have been put: set by the last one, with release */
+	int			ready;
 	/* the writer's: write_mutex until submitted, then done_mutex */
 	u32			sectors;
 	u64			devs;		/* copies under way */
@@ -202,6 +203,12 @@ extern unsigned int journal_pin_slots_min;
 static inline struct journal_buf *buf_of(struct journal *j, u64 seq)
 {
 	return &j->buf[seq % JOURNAL_BUFS];
+}
+
+/* words for reservations in an entry of @bytes */
+static inline u32 journal_limit(struct journal *j, u32 bytes)
+{
+	return (bytes - sizeof(struct jset)) / 8 - READ_ONCE(j->tail_u64s);
 }
 
 static inline bool journal_error(struct journal *j)
