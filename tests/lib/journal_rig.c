@@ -233,6 +233,11 @@ static const struct journal_ops ops = {
 
 /* ---- life ---- */
 
+static u8 root_at_start(unsigned int btree)
+{
+	return btree == 2 ? 0 : 1 + btree;	/* the third one comes later */
+}
+
 static void fill_config(struct jr_rig *rig)
 {
 	rig->config = (struct journal_config) {
@@ -272,7 +277,7 @@ void jr_init(struct jr_rig *rig, const struct jr_options *o)
 	fill_rules(rig);
 	fill_config(rig);
 	for (i = 0; i < JR_ROOTS; i++)
-		rig->root[i] = i == 2 ? 0 : 1 + i;	/* the third one comes later */
+		rig->root[i] = root_at_start(i);
 	for (i = 0; i < o->nr; i++)
 		rig->ring[i] = (struct journal_ring) {
 			.usable = true, .nr = o->ring_nr, .bucket = rig->ring_bucket[i],
@@ -445,6 +450,10 @@ int jr_flush(struct jr_rig *rig, u64 seq)
 
 void jr_unpin(struct jr_rig *rig, struct jr_pin *pin)
 {
+	u64 seq = READ_ONCE(pin->pin.seq);
+
+	if (rig->unpinning && seq)
+		rig->unpinning(rig, seq);
 	bce_journal_pin_drop(rig->j, &pin->pin);
 	__atomic_store_n(&pin->state, 0, __ATOMIC_RELEASE);
 }
@@ -503,22 +512,25 @@ static void check_content(struct jr_rig *rig, const struct journal_entry *e)
 	require(clocks == 2 && usage == 1 && dates == 1 && roots >= 2);
 }
 
-/* roots as of @seq */
-static void check_roots(struct jr_rig *rig, u64 seq, const u8 *at_start)
+/* as of entry @seq */
+static u8 root_at(struct jr_rig *rig, unsigned int btree, u64 seq)
 {
-	u64 key[14], s;
+	for (; seq; seq--)
+		if (rig->entry[seq].root[btree])
+			return rig->entry[seq].root[btree];
+	return root_at_start(btree);
+}
+
+static void check_roots(struct jr_rig *rig, u64 seq)
+{
 	unsigned int i;
 	size_t bytes;
+	u64 key[14];
 	u8 value;
 
 	for (i = 0; i < JR_ROOTS; i++) {
-		value = 1 + i;
-		if (i == 2)
-			value = 0;
-		for (s = 1; s <= seq; s++)
-			value = rig->entry[s].root[i] ?: value;
+		value = root_at(rig, i, seq);
 		require(rig->r.root[i].present == !!value);
-		rig->root[i] = value;
 		if (!value)
 			continue;
 		bytes = jb_btree_ptr(key, SPOS_MAX, 0, value * SBB_NODE_SECTORS);
@@ -580,27 +592,36 @@ static void read_rings(struct jr_rig *rig, bool read_all)
 	}
 }
 
-void jr_read(struct jr_rig *rig)
+void jr_check(struct jr_rig *rig, u64 acked)
 {
 	size_t i;
-	u64 s;
 
 	jr_members_close(rig);
 	jr_members_open(rig);
 	read_rings(rig, false);
-	require(rig->r.flush_seq >= rig->acked);
+	require(rig->r.flush_seq >= acked);
 	for (i = 0; i < rig->r.nr_entries; i++) {
 		if (rig->r.entry[i]->ignore)
 			continue;
 		check_content(rig, rig->r.entry[i]);
 		check_marked(rig, rig->r.entry[i]);
 	}
+	check_roots(rig, rig->r.flush_seq);
+	require(rig->r.key_version == 4711);
+	require(rig->r.io_clock[0] == 1000 && rig->r.io_clock[1] == 1001);
+}
+
+void jr_read(struct jr_rig *rig)
+{
+	unsigned int i;
+	u64 s;
+
+	jr_check(rig, rig->acked);
 	/* what was never promised is given up */
 	for (s = rig->r.flush_seq + 1; s < rig->r.next_seq && s < JR_SEQS; s++)
 		memset(&rig->entry[s], 0, sizeof(rig->entry[s]));
-	check_roots(rig, rig->r.flush_seq, NULL);
-	require(rig->r.key_version == 4711 || rig->cipher);
-	require(rig->r.io_clock[0] == 1000 && rig->r.io_clock[1] == 1001);
+	for (i = 0; i < JR_ROOTS; i++)
+		rig->root[i] = root_at(rig, i, rig->r.flush_seq);
 	note_positions(rig);
 	blacklist(rig, rig->r.flush_seq + 1, rig->r.next_seq);
 	rig->config.next_seq = rig->r.next_seq;

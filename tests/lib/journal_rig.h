@@ -79,6 +79,8 @@ struct jr_rig {
 	u64			flushed;	/* ops->flushed() said */
 	u64			clock;
 	bool			keep_pins;	/* reclaim cannot unpin */
+	void			(*unpinning)(struct jr_rig *rig, u64 seq);	/* may be NULL */
+	void			*ctx;		/* the test's */
 };
 
 void jr_init(struct jr_rig *rig, const struct jr_options *o);
@@ -90,6 +92,8 @@ int jr_open(struct jr_rig *rig);
 void jr_crash(struct jr_rig *rig);
 /* read back what is there; compares everything with the model. Leaves positions for jr_open() */
 void jr_read(struct jr_rig *rig);
+/* the same without consequences: everything up to @acked must be there */
+void jr_check(struct jr_rig *rig, u64 acked);
 /* clean end, and what was left behind is looked at */
 void jr_stop(struct jr_rig *rig);
 
