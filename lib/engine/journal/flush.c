@@ -89,7 +89,7 @@ int journal_flush_request(struct journal *j, u64 seq)
 			return 0;
 	}
 	/* what is to be flushed has been written already, or is being so: an entry to say it */
-	ret = journal_entry_open(j, JOURNAL_RECLAIM);
+	ret = journal_entry_open(j, JOURNAL_RECLAIM, 0);
 	if (!ret)
 		buf_of(j, j->next_seq - 1)->want_flush = true;
 	return ret;
@@ -266,7 +266,7 @@ static int open_last(struct journal *j, u64 *seq)
 		return -EINVAL;
 	/* the owner's word is the best there is: nothing is on its way any more */
 	journal_roots_load(j);
-	ret = journal_entry_open(j, JOURNAL_RECLAIM);
+	ret = journal_entry_open(j, JOURNAL_RECLAIM, 0);
 	if (ret)
 		return ret;
 	WRITE_ONCE(j->stopping, true);

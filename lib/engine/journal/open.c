@@ -87,7 +87,6 @@ static int bufs_init(struct journal *j)
 	for (i = 0; i < JOURNAL_BUFS; i++) {
 		j->buf[i].j = j;
 		j->buf[i].bytes = bytes;
-		j->buf[i].limit = journal_limit(j, bytes);
 		j->buf[i].jset = kvmalloc(roundup_pow_of_two(bytes), GFP_KERNEL);
 		if (!j->buf[i].jset)
 			return -ENOMEM;
@@ -176,6 +175,7 @@ static void work_stop(struct journal *j)
 	atomic_inc(&j->drivers);
 	smp_mb__after_atomic();
 	wait_event(j->wait, !writes_under_way(j));
+	cancel_work_sync(&j->publish_work);
 	cancel_work_sync(&j->drive_work);
 	cancel_work_sync(&j->discard_work);
 	synchronize_rcu();		/* pairs with buf_write_put() */

@@ -10,7 +10,8 @@
  *     recovery has little to replay.
  *
  * Unpinning alone frees nothing: an entry that was flushed must say that older ones are no longer
- * needed (last_seq). If somebody waits, and such an entry would free a bucket, one is written.
+ * needed (last_seq). If somebody waits, and such an entry would free a bucket, one is written. That
+ * is work of its own: it is the worker himself, inside a node write, who may be waiting.
  *
  * What reclaim waits for never waits for it: node writes journal their pointers under
  * JOURNAL_RECLAIM, for which space is kept (space.c).
@@ -32,6 +33,7 @@
 
 void journal_reclaim_kick(struct journal *j)
 {
+	queue_work(j->wq, &j->publish_work);
 	mod_delayed_work(j->reclaim_wq, &j->reclaim_work, 0);
 }
 
@@ -58,6 +60,11 @@ static void publish(struct journal *j)
 		journal_flush_request(j, max(j->next_seq - 1, j->submit_seq));
 	spin_unlock(&j->lock);
 	journal_kick(j);
+}
+
+static void publish_work_fn(struct work_struct *work)
+{
+	publish(container_of(work, struct journal, publish_work));
 }
 
 static u64 target(struct journal *j, bool blocked)
@@ -92,6 +99,7 @@ static void reclaim_work_fn(struct work_struct *work)
 
 void journal_reclaim_init(struct journal *j)
 {
+	INIT_WORK(&j->publish_work, publish_work_fn);
 	INIT_DELAYED_WORK(&j->reclaim_work, reclaim_work_fn);
 }
 

@@ -17,8 +17,11 @@
  * "closed", so that exactly one call sees the count of a closed buffer become 0: he makes the
  * entry ready and kicks the writer.
  *
- * What is left to be read beside the state is the buffer's limit. It never goes down: an entry is
- * opened only when the ring has room for all the buffer can hold. So a stale limit is harmless.
+ * What is left to be read beside the state is the entry's limit: what its buffer holds, or less
+ * when space is short, but so much that the ring has a place for it (space.c). Should the limit that
+ * was read belong to an older entry of the same buffer, at the same state, that is found out
+ * afterwards, when the count holds the entry still: the words beyond the limit are given up. The
+ * buffer's memory has room for them, since it never gets smaller.
  *
  * The slow path has j->lock. It closes a full entry, opens the next one, or waits: for a buffer
  * (the members are slower than we are), or for space in rings or among the pins, which reclaim
@@ -44,6 +47,9 @@
 
 #include "engine/journal/writer.h"
 #include "engine/key/pack.h"
+
+/* words: smaller entries are not worth their roots, unless reclaim needs one */
+#define LIMIT_MIN	256U
 
 /* ---- opening and closing ---- */
 
@@ -73,7 +79,7 @@ void journal_entry_close(struct journal *j)
 	} while (!atomic64_try_cmpxchg(&j->state, (s64 *)&old, new));
 
 	buf = &j->buf[state_buf(old)];
-	buf->u64s = state_offset(old);
+	buf->u64s = min(state_offset(old), buf->limit);	/* beyond: see try_reserve() */
 	buf->last_seq = min(journal_pin_oldest(j), buf->seq);
 	buf->max_sectors = words_to_sectors(j, buf->u64s + j->tail_u64s);
 	buf->state = BUF_CLOSED;
@@ -92,19 +98,39 @@ static void state_open(struct journal *j, unsigned int buf)
 	} while (!atomic64_try_cmpxchg(&j->state, (s64 *)&old, new));
 }
 
-int journal_entry_open(struct journal *j, enum journal_watermark wm)
+/*
+ * How many words the entry about to be opened may take, for @wm to be allowed to: all that the
+ * buffer holds, or less when that would begin a bucket too many, but @min. *@lowest: watermark
+ * that may use so much. Return: 0, -ENOSPC, -EIO.
+ */
+static int choose_limit(struct journal *j, enum journal_watermark wm, u32 min, u32 *limit,
+			int *lowest)
+{
+	for (*limit = journal_limit(j, buf_of(j, j->next_seq)->bytes); ; *limit /= 2) {
+		*lowest = journal_space_watermark(j, words_to_sectors(j, *limit + j->tail_u64s));
+		if (*lowest < 0)
+			return *lowest;
+		if (wm >= *lowest)
+			return 0;
+		if (!*limit || *limit / 2 < min)
+			return -ENOSPC;
+	}
+}
+
+int journal_entry_open(struct journal *j, enum journal_watermark wm, u32 min)
 {
 	struct journal_buf *buf = buf_of(j, j->next_seq);
-	int lowest;
+	int lowest, ret;
+	u32 limit;
 
 	if (buf->state != BUF_FREE)
 		return -EBUSY;
 	if (!j->roots_loaded)
 		journal_roots_load(j);
-	lowest = journal_space_watermark(j, words_to_sectors(j, buf->limit + j->tail_u64s));
-	if (lowest < 0)
-		return lowest;
-	if (wm < lowest || !journal_pin_push(j, wm))
+	ret = choose_limit(j, wm, min, &limit, &lowest);
+	if (ret)
+		return ret;
+	if (!journal_pin_push(j, wm))
 		return -ENOSPC;
 
 	memset(buf->jset, 0, sizeof(*buf->jset));
@@ -112,8 +138,9 @@ int journal_entry_open(struct journal *j, enum journal_watermark wm)
 	buf->state = BUF_OPEN;
 	buf->want_flush = buf->flush = false;
 	buf->ready = 0;
-	buf->max_sectors = words_to_sectors(j, buf->limit + j->tail_u64s);
+	buf->max_sectors = words_to_sectors(j, limit + j->tail_u64s);
 	buf->devs = buf->devs_ok = buf->devs_bad = 0;
+	WRITE_ONCE(buf->limit, limit);
 	WRITE_ONCE(j->open_wm, lowest);
 	/* a full barrier: publishes seq and limit to the fast path */
 	state_open(j, buf - j->buf);
@@ -155,7 +182,6 @@ static bool buf_grow(struct journal *j, u32 bytes)
 	if (buf->state == BUF_FREE && buf->bytes < bytes) {
 		swap(buf->jset, *(struct jset **)&p);
 		buf->bytes = bytes;
-		WRITE_ONCE(buf->limit, journal_limit(j, bytes));
 		j->want_growth = false;
 	}
 	spin_unlock(&j->lock);
@@ -165,6 +191,17 @@ static bool buf_grow(struct journal *j, u32 bytes)
 }
 
 /* ---- the fast path ---- */
+
+static void count_put(struct journal *j, unsigned int buf)
+{
+	u64 state = atomic64_sub_return(state_one(buf), &j->state);
+
+	if (state_count(state, buf))
+		return;
+	/* an open entry holds a count itself, so this one is closed, and ours alone */
+	journal_entry_ready(j, &j->buf[buf]);
+	journal_kick(j);
+}
 
 enum try { TRY_OK, TRY_CLOSED, TRY_FULL };
 
@@ -186,6 +223,11 @@ static enum try try_reserve(struct journal *j, struct journal_res *res, unsigned
 		/* a full barrier; pairs with state_open() */
 	} while (!atomic64_try_cmpxchg(&j->state, (s64 *)&old, new));
 
+	/* the limit that was looked at may have been an older entry's; ours is firm now */
+	if (unlikely(offset + u64s > READ_ONCE(j->buf[buf].limit))) {
+		count_put(j, buf);
+		return TRY_FULL;
+	}
 	res->seq = j->buf[buf].seq;
 	res->offset = offset;
 	res->end = offset + u64s;
@@ -209,20 +251,20 @@ static int open_for(struct journal *j, unsigned int u64s, enum journal_watermark
 		return -E2BIG;
 	if (buf->state != BUF_FREE)
 		return -EBUSY;
-	if (u64s > buf->limit)
+	if (u64s > journal_limit(j, buf->bytes))
 		j->want_bytes = max(j->want_bytes, needed);
 	bytes = growth_wanted(j, buf);
 	if (bytes && may_sleep) {
 		if (buf_grow(j, bytes))
 			return -EAGAIN;		/* all may be different now */
 		j->want_growth = false;
-		if (u64s > buf->limit)
+		if (u64s > journal_limit(j, buf->bytes))
 			return -ENOMEM;
 	}
-	if (u64s > buf->limit)
+	if (u64s > journal_limit(j, buf->bytes))
 		return -EBUSY;
 	j->want_bytes = 0;
-	return journal_entry_open(j, wm);
+	return journal_entry_open(j, wm, max(u64s, LIMIT_MIN));
 }
 
 /*
@@ -267,6 +309,7 @@ static int reserve_turn(struct journal *j, struct journal_res *res, unsigned int
 static void wait_for_space(struct journal *j, u64 gen, int why)
 {
 	atomic_inc(&j->blocked);
+	smp_mb__after_atomic();		/* front_moved() sees us, or we see what it saw */
 	if (why == -ENOSPC)
 		journal_reclaim_kick(j);
 	wait_event(j->space_wait, READ_ONCE(j->space_gen) != gen || journal_error(j) ||
@@ -360,17 +403,9 @@ struct disk_bkey *bce_journal_add_key(struct journal *j, struct journal_res *res
 
 void bce_journal_res_put(struct journal *j, struct journal_res *res)
 {
-	unsigned int buf = res->buf;
-	u64 state;
-
 	if (!res->seq)
 		return;
 	/* words that were not used are zero: each is an empty entry */
 	res->seq = 0;
-	state = atomic64_sub_return(state_one(buf), &j->state);
-	if (state_count(state, buf))
-		return;
-	/* an open entry holds a count itself, so this one is closed, and ours alone */
-	journal_entry_ready(j, &j->buf[buf]);
-	journal_kick(j);
+	count_put(j, res->buf);
 }

@@ -12,7 +12,7 @@
  *
  * An entry's place is chosen when it is written, as late as possible: in order of numbers, when its
  * length is known. That there will be a place is made sure when it is opened: the entries that
- * have no place yet and the new one, each taken as long as it can become, must fit one after the
+ * have no place yet and the new one, each taken as long as it may become, must fit one after the
  * other on members whose durabilities make up what is wanted. (Entries that turn out shorter never
  * need more buckets; nor does a member that is left out.)
  *

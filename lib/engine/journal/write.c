@@ -85,7 +85,7 @@ void journal_roots_load(struct journal *j)
 {
 	const struct jset_entry *e;
 	struct entry_walk w;
-	unsigned int u64s, btree, i;
+	unsigned int u64s, btree;
 
 	u64s = j->c.ops->roots(j->c.ctx, j->root_list, BTREE_ID_MAX * ROOT_ENTRY_U64S);
 	memset(j->root, 0, BTREE_ID_MAX * sizeof(*j->root));
@@ -100,8 +100,6 @@ void journal_roots_load(struct journal *j)
 	for (btree = BTREE_ID_NR; btree < BTREE_ID_MAX; btree++)
 		if (j->root[btree].present)
 			WRITE_ONCE(j->tail_u64s, j->tail_u64s + ROOT_ENTRY_U64S);
-	for (i = 0; i < JOURNAL_BUFS; i++)
-		WRITE_ONCE(j->buf[i].limit, journal_limit(j, j->buf[i].bytes));
 }
 
 /* ---- the end of an entry's list ---- */

@@ -71,7 +71,7 @@ struct journal_buf {
 	struct journal		*j;
 	struct jset		*jset;		/* changed only while free */
 	u32			bytes;		/* of it; only grows */
-	u32			limit;		/* words that reservations may use; only grows */
+	u32			limit;		/* words for reservations; at most what @bytes holds */
 	/* under j->lock */
 	u8			state;
 	bool			want_flush;
@@ -181,6 +181,7 @@ struct journal {
 	wait_queue_head_t	space_wait;
 	u64			space_gen;	/* goes up when something has become free */
 	atomic_t		blocked;	/* reservations that wait */
+	struct work_struct	publish_work;
 	struct work_struct	discard_work;
 
 	/* pins */
@@ -223,10 +224,10 @@ void journal_entry_close(struct journal *j);
 /* @buf has lost its last reservation; takes pin_lock */
 void journal_entry_ready(struct journal *j, struct journal_buf *buf);
 /*
- * Begin the next entry for @wm. Return: 0; -EBUSY its buffer is not free; -ENOSPC (ring or pins);
- * -EIO too few members.
+ * Begin the next entry for @wm, with room for @min words or more. Return: 0; -EBUSY its buffer is
+ * not free; -ENOSPC (ring or pins); -EIO too few members.
  */
-int journal_entry_open(struct journal *j, enum journal_watermark wm);
+int journal_entry_open(struct journal *j, enum journal_watermark wm, u32 min);
 
 /* ---- write.c ---- */
 
