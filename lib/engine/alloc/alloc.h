@@ -54,6 +54,8 @@ int bce_allocator_start(struct allocator *a);
 void bce_allocator_stop(struct allocator *a);
 /* what the journal's flushed() tells: buckets emptied up to @seq may be discarded, then reused */
 void bce_allocator_flushed(struct allocator *a, u64 seq);
+/* states, labels, durabilities, targets as the superblock has them now. 0, -ENOMEM */
+int bce_allocator_members_changed(struct allocator *a);
 void bce_allocator_set_policy(struct allocator *a, const struct alloc_policy_ops *ops, void *ctx);
 
 /* what btrees are given */

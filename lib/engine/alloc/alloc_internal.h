@@ -22,7 +22,7 @@
 
 /**
  * struct alloc_dev - a member as the allocator sees it
- * @info:	geometry never changes; the rest is renewed by members_refresh() under @members_lock
+ * @info:	geometry never changes; the rest is renewed by bce_allocator_members_changed() under @members_lock
  * @gens:	a generation for each bucket; NULL before bce_allocator_read(). May lag behind the
  *		alloc key, but never while the bucket's contents may change: see docs/arch/alloc.md
  * @oldest:	during the oldest_gen pass: oldest generation met so far, by bucket
@@ -133,8 +133,6 @@ u64 alloc_target_devs(struct allocator *a, u16 target);
 u64 alloc_writable_devs(struct allocator *a, unsigned int data_type);
 /* the bucket's generation is known to be @gen */
 void alloc_gen_set(struct allocator *a, unsigned int dev, u64 bucket, u8 gen);
-/* states, labels, durabilities as the superblock has them now. 0, -ENOMEM */
-int alloc_members_refresh(struct allocator *a);
 
 /* ---- replicas.c ---- */
 
@@ -272,6 +270,8 @@ void alloc_copygc_work(struct work_struct *work);
 void alloc_gens_work(struct work_struct *work);
 /* look whether something can be freed, soon */
 void alloc_kick(struct allocator *a);
+/* a bucket was taken, and @nr_free are left beyond what is reserved: look before there is need */
+void alloc_kick_if_short(struct allocator *a, unsigned int dev, u64 nr_free);
 /*
  * Somebody needs space: discards, invalidates, flushes the journal for that.
  * @copygc: if that gives nothing, also by moving data

@@ -87,7 +87,7 @@ static void member_refresh(struct member_info *have, const struct member_info *n
 	have->btree_bitmap_shift = now->btree_bitmap_shift;
 }
 
-int alloc_members_refresh(struct allocator *a)
+int bce_allocator_members_changed(struct allocator *a)
 {
 	const struct bch_sb *sb = bce_sb_edit_begin(a->config.sb);
 	struct member_info m;
@@ -240,7 +240,7 @@ int bce_allocator_open(struct allocator **out, const struct allocator_config *co
 	a->wq = alloc_workqueue("bce_alloc", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	ret = a->wq ? 0 : -ENOMEM;
 	ret = ret ?: alloc_open_init(a) ?:
-	      alloc_members_refresh(a) ?:
+	      bce_allocator_members_changed(a) ?:
 	      alloc_replicas_read(a);
 	if (ret) {
 		bce_allocator_close(a);

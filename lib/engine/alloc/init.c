@@ -253,7 +253,7 @@ static int flags_write(struct allocator *a, u64 devs)
 	if (!ret)
 		ret = bce_sb_write(a->config.sb);
 	bce_sb_edit_end(a->config.sb);
-	return ret ?: alloc_members_refresh(a);
+	return ret ?: bce_allocator_members_changed(a);
 }
 
 int bce_allocator_init_members(struct allocator *a)

@@ -307,6 +307,20 @@ static int invalidate_pass(struct allocator *a, bool urgent, bool *some)
 
 /* ---- passes ---- */
 
+/* do more buckets of some member wait than are free? */
+static bool flush_wanted(struct allocator *a)
+{
+	s64 free[3], discard[3];
+
+	for (unsigned int i = 0; i < a->nr_devs; i++)
+		if (a->dev[i].info.exists &&
+		    !alloc_dev_counters(a, i, BCH_DATA_free, free) &&
+		    !alloc_dev_counters(a, i, BCH_DATA_need_discard, discard) &&
+		    discard[0] > free[0])
+			return true;
+	return false;
+}
+
 /* under reclaim_lock */
 static int reclaim_pass(struct allocator *a, bool urgent)
 {
@@ -315,9 +329,9 @@ static int reclaim_pass(struct allocator *a, bool urgent)
 
 	ret = discard_pass(a, &waits) ?:
 	      invalidate_pass(a, urgent, &invalidated);
-	if (ret || !(invalidated || (urgent && waits)))
+	if (ret || !(invalidated || waits) || !(urgent || flush_wanted(a)))
 		return ret;
-	if (urgent && a->config.journal)
+	if (a->config.journal)
 		ret = bce_journal_flush(a->config.journal);
 	return ret ?: discard_pass(a, &waits);
 }
@@ -350,6 +364,13 @@ void alloc_kick(struct allocator *a)
 	/* pairs with the release in bce_allocator_start() */
 	if (smp_load_acquire(&a->started))
 		queue_work(a->wq, &a->reclaim_work);
+}
+
+void alloc_kick_if_short(struct allocator *a, unsigned int dev, u64 nr_free)
+{
+	if (nr_free <= a->dev[dev].info.nbuckets / 128 ||
+	    alloc_clock(a, 1) >= READ_ONCE(a->copygc_after))
+		alloc_kick(a);
 }
 
 void bce_allocator_flushed(struct allocator *a, u64 seq)

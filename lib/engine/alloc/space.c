@@ -165,6 +165,7 @@ static void share_grow(struct space_try *st, unsigned int dev)
 
 	if (alloc_free_buckets(st->a, dev, ALLOC_STRIPE, &nr_free))
 		return;
+	alloc_kick_if_short(st->a, dev, nr_free);
 	share[dev] += SHARE_UNIT / max(nr_free, 1ULL);
 	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++)
 		share[i] -= min(share[i], old / 4);
