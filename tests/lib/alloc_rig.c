@@ -22,14 +22,20 @@ static int rig_trigger(void *ctx, struct bce_trans *t, enum btree_trigger_phase 
 {
 	struct alloc_rig *r = ctx;
 
-	return bce_alloc_trigger(r->a, t, phase, btree_id, level, old, new);
+	int ret = bce_alloc_trigger(r->a, t, phase, btree_id, level, old, new);
+
+	if (!ret && r->more)
+		ret = r->more->key(r->more_ctx, t, phase, btree_id, level, old, new);
+	return ret;
 }
 
 static int rig_finish(void *ctx, struct bce_trans *t)
 {
 	struct alloc_rig *r = ctx;
 
-	return bce_alloc_trigger_finish(r->a, t);
+	int ret = bce_alloc_trigger_finish(r->a, t);
+
+	return ret || !r->more ? ret : r->more->finish(r->more_ctx, t);
 }
 
 static const struct btree_trigger_ops rig_triggers = { .key = rig_trigger, .finish = rig_finish };

@@ -15,6 +15,8 @@ struct alloc_rig {
 	struct mem_btrees	mem;
 	struct key_rules_dev	rules_dev[64];
 	struct allocator	*a;
+	const struct btree_trigger_ops *more;	/* run behind the allocator's; may be set at any time */
+	void			*more_ctx;
 	u64			clock[2];
 };
 

@@ -116,6 +116,14 @@ static int space_get(void *ctx, const struct alloc_request *req, u32 want, struc
 	int ret = 0;
 
 	require(want && !(want % RIG_BLOCK_SECTORS));
+	if (r->alloc) {
+		struct alloc_request real = *req;
+
+		real.exclude_devs |= r->no_devs;
+		return bce_alloc_space_get(r->alloc->a, &real,
+					   r->short_space ? min(want, 2U * RIG_BLOCK_SECTORS) : want,
+					   out);
+	}
 	memset(out, 0, sizeof(*out));
 	pthread_mutex_lock(&r->lock);
 	if (r->fail_space && !--r->fail_space)
@@ -151,6 +159,10 @@ static void space_put(void *ctx, struct alloc_space *space)
 {
 	struct data_rig *r = ctx;
 
+	if (r->alloc) {
+		bce_alloc_space_put(r->alloc->a, space);
+		return;
+	}
 	pthread_mutex_lock(&r->lock);
 	for (unsigned int i = 0; i < space->nr; i++)
 		require(space->open[i] == r);
@@ -163,6 +175,8 @@ static int reserve(void *ctx, struct space_reservation *res, u64 sectors, unsign
 {
 	struct data_rig *r = ctx;
 
+	if (r->alloc)
+		return bce_space_reserve(r->alloc->a, res, sectors, replicas);
 	pthread_mutex_lock(&r->lock);
 	res->sectors = sectors * replicas;
 	res->replicas = replicas;
@@ -175,6 +189,10 @@ static void unreserve(void *ctx, struct space_reservation *res)
 {
 	struct data_rig *r = ctx;
 
+	if (r->alloc) {
+		bce_space_unreserve(r->alloc->a, res);
+		return;
+	}
 	pthread_mutex_lock(&r->lock);
 	require(r->reserved >= res->sectors);
 	r->reserved -= res->sectors;
@@ -312,7 +330,7 @@ static void open_room(struct data_rig *r)
 		.btrees = r->mem.b,
 		.members = r->members,
 		.cipher = r->cipher,
-		.rules = &r->mem.rules,
+		.rules = r->alloc ? &r->alloc->mem.rules : &r->mem.rules,
 		.log = r->mem.log,
 		.block_sectors = RIG_BLOCK_SECTORS,
 		.encoded_extent_max_sectors = RIG_ENCODED_MAX,
@@ -326,7 +344,7 @@ static void open_room(struct data_rig *r)
 	require(!bce_data_writer_alloc(&r->writer, &writer));
 }
 
-void rig_init(struct data_rig *r, bool encrypted)
+static void init(struct data_rig *r, bool encrypted)
 {
 	static const u8 key[32] = "an example key of 32 bytes, fine";
 
@@ -345,6 +363,24 @@ void rig_init(struct data_rig *r, bool encrypted)
 	};
 	if (encrypted)
 		r->cipher = bce_cipher_alloc(key);
+}
+
+void rig_init_alloc(struct data_rig *r, struct alloc_rig *a, bool encrypted)
+{
+	init(r, encrypted);
+	r->alloc = a;
+	r->mem = a->mem;
+	a->mem.rules.encrypted = encrypted;
+	a->mem.rules.encoded_extent_max_sectors = RIG_ENCODED_MAX;
+	a->more = &rig_triggers;
+	a->more_ctx = r;
+	r->members = a->sb.members;
+	open_room(r);
+}
+
+void rig_init(struct data_rig *r, bool encrypted)
+{
+	init(r, encrypted);
 	mem_btrees_init(&r->mem);
 	open_devices(r);
 	r->mem.rules.dev = r->rule_dev;
@@ -358,6 +394,12 @@ void rig_exit(struct data_rig *r)
 {
 	bce_data_writer_free(r->writer);
 	bce_data_reader_free(r->reader);
+	bce_cipher_free(r->cipher);
+	pthread_mutex_destroy(&r->lock);
+	if (r->alloc) {
+		r->alloc->more = NULL;
+		return;
+	}
 	require(!r->open);
 	require(!r->reserved);
 	mem_btrees_exit(&r->mem);
@@ -366,8 +408,6 @@ void rig_exit(struct data_rig *r)
 		kapi_bdev_close(r->bdev[i]);
 		close(r->fd[i]);
 	}
-	bce_cipher_free(r->cipher);
-	pthread_mutex_destroy(&r->lock);
 }
 
 /* ---- inodes ---- */
@@ -698,4 +738,6 @@ void rig_check(struct data_rig *r)
 			wrong(r, "two keys own device %u sector %llu", t.p[i].dev, t.p[i].at >> 10);
 	free(t.s);
 	free(t.p);
+	if (r->alloc)
+		alloc_rig_check(r->alloc);
 }

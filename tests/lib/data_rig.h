@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "alloc_rig.h"
 #include "engine/data/inode_update.h"
 #include "engine/data/read.h"
 #include "engine/data/write.h"
@@ -50,7 +51,9 @@ struct data_rig {
 		bool	ro;
 	} subvol[RIG_SUBVOLS_MAX];		/* by id; 0: none */
 
-	/* the allocator; one lock for all */
+	struct alloc_rig	*alloc;		/* the real allocator's, or NULL */
+
+	/* the rig's own allocator; one lock for all */
 	pthread_mutex_t		lock;
 	u64			next_sector[RIG_DEVS];
 	u64			reserved;
@@ -65,6 +68,8 @@ struct data_rig {
 };
 
 void rig_init(struct data_rig *r, bool encrypted);
+/* over @a's allocator, btrees and members, which are opened; the checks are @a's, too */
+void rig_init_alloc(struct data_rig *r, struct alloc_rig *a, bool encrypted);
 void rig_exit(struct data_rig *r);
 
 /* a new inode in subvolume @subvol, with the options in @f */

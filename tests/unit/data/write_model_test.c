@@ -40,6 +40,7 @@ struct file {
 
 struct model {
 	struct data_rig	r;
+	struct alloc_rig alloc;
 	struct file	*file[SUBVOLS_MAX + 1][FILES];	/* by subvolume; NULL: not there */
 	unsigned int	nr_subvols;
 	bool		verbose;
@@ -326,11 +327,16 @@ static void compare_all(struct model *m)
 	rig_check(&m->r);
 }
 
-static void model_init(struct model *m, bool encrypted)
+static void model_init(struct model *m, bool encrypted, bool allocator)
 {
 	memset(m, 0, sizeof(*m));
 	m->verbose = getenv("VERBOSE");
-	rig_init(&m->r, encrypted);
+	if (allocator) {
+		alloc_rig_open(&m->alloc, RIG_DEVS, NULL);
+		rig_init_alloc(&m->r, &m->alloc, encrypted);
+	} else {
+		rig_init(&m->r, encrypted);
+	}
 	m->nr_subvols = 1;
 	for (unsigned int n = 0; n < FILES; n++) {
 		m->file[1][n] = calloc(1, sizeof(struct file));
@@ -344,6 +350,8 @@ static void model_exit(struct model *m)
 		for (unsigned int n = 0; n < FILES; n++)
 			free(m->file[s][n]);
 	rig_exit(&m->r);
+	if (m->alloc.a)
+		alloc_rig_close(&m->alloc);
 }
 
 static void random_options(struct model *m)
@@ -392,7 +400,7 @@ static void step(struct model *m)
 	}
 }
 
-static void run(bool encrypted, unsigned int rows, unsigned int steps)
+static void run(bool encrypted, bool allocator, unsigned int rows, unsigned int steps)
 {
 	const char *more = getenv("STEPS");
 
@@ -400,7 +408,7 @@ static void run(bool encrypted, unsigned int rows, unsigned int steps)
 	for (unsigned int row = 0; row < rows; row++) {
 		struct model m;
 
-		model_init(&m, encrypted);
+		model_init(&m, encrypted, allocator);
 		random_options(&m);
 		for (unsigned int i = 0; i < steps; i++) {
 			step(&m);
@@ -414,18 +422,25 @@ static void run(bool encrypted, unsigned int rows, unsigned int steps)
 
 static void plain(void **state)
 {
-	run(false, 4, 120);
+	run(false, false, 4, 120);
+}
+
+/* with the real allocator, and the checker's word for all that follows from extents */
+static void allocated(void **state)
+{
+	run(false, true, 2, 60);
 }
 
 static void encrypted(void **state)
 {
-	run(true, 2, 120);
+	run(true, false, 2, 120);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain),
+		cmocka_unit_test(allocated),
 		cmocka_unit_test(encrypted),
 	};
 
