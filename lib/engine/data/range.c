@@ -41,6 +41,8 @@ int bce_data_look(struct data_writer *w, data_step_fn fn, void *ctx)
 	do {
 		bce_trans_begin(&t);
 		ret = fn(&t, ctx);
+		if (ret && ret != BCE_TRANS_RESTART)	/* reads of different moments may not fit */
+			ret = bce_trans_check_reads(&t) ?: ret;
 	} while (ret == BCE_TRANS_RESTART);
 	bce_trans_exit(&t);
 	memalloc_nofs_restore(nofs);

@@ -79,11 +79,17 @@ static int shared_at(struct bce_trans *t, u64 at, struct bkey *k)
 	return ret;
 }
 
-static void complain_missing(struct bce_log *log, const struct bkey *p, u64 at)
+/* unless it only looks so, as somebody has committed between two reads */
+static int complain_missing(struct bce_trans *t, struct bce_log *log, const struct bkey *p, u64 at)
 {
+	int ret = bce_trans_check_reads(t);
+
+	if (ret)
+		return ret;
 	bce_log_error(log, BCE_ERR_reflink_p_to_missing_reflink_v,
 		      "inode %llu sectors %llu to %llu: no shared extent at %llu", p->p.inode,
 		      bkey_start_offset(p), p->p.offset, at);
+	return 0;
 }
 
 /*
@@ -103,9 +109,9 @@ static int count_refs(struct bce_trans *t, struct bce_log *log, const struct bke
 	while (at < end) {
 		ret = shared_at(t, at, &k);
 		if (ret == -ENOENT) {
-			complain_missing(log, p, at);
-			if (by > 0)
-				return -EIO;
+			ret = complain_missing(t, log, p, at);
+			if (ret || by > 0)
+				return ret ?: -EIO;
 			ret = bce_trans_peek(t, BTREE_ID_reflink, POS(0, at), POS(0, end), NULL, 0,
 					     &k);
 			if (ret == -ENOENT)
@@ -146,6 +152,9 @@ static int apply_delta(struct bce_trans *t, struct bce_log *log, const struct re
 		return ret == -ENOENT ? -EIO : ret;
 	count = bce_reflink_refcount(&k);
 	if (d->delta < 0 && count < (u64)-d->delta) {
+		ret = bce_trans_check_reads(t);
+		if (ret)
+			return ret;
 		bce_log_error(log, BCE_ERR_reflink_v_refcount_wrong,
 			      "shared extent at %llu: %llu references, %lld to go", k.p.offset,
 			      count, -d->delta);
