@@ -778,7 +778,7 @@ static void apply_node(struct commit *c, struct commit_node *cn, u64 seq)
 	if (!cn->nr && !cn->nr_deltas)
 		return;
 	if (!c->b->writing.journal)
-		n->open.written_id = OPEN_NEVER_WRITTEN;	/* read from disk, but in memory for good */
+		n->open.written_id = OPEN_NEVER_WRITTEN;	/* even if it was read from disk */
 	apply_updates(c, cn);
 	apply_deltas(c, cn);
 	n->journal_seq = max(n->journal_seq, seq);
@@ -838,8 +838,11 @@ static int try_commit(struct commit *c)
 
 	if (ret)
 		return ret;
-	if (shared)
+	if (shared && !percpu_down_read_trylock(&c->b->exclusive)) {
+		/* an entry that cannot be closed might be what the other one waits for */
+		res_put(c);
 		percpu_down_read(&c->b->exclusive);
+	}
 	nodes_lock(c);
 	ret = try_locked(c);
 	nodes_unlock(c);

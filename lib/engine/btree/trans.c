@@ -14,9 +14,12 @@
  * with the sequence number of its lock, and commit (commit.c) sees whether that still is the
  * number. If it is not, only some other key of the leaf may have changed; so what was found in it is
  * remembered too, up to some number of keys, and looked for once more. The same is done when a
- * leaf that has another number by now is read again. Two reads of different leaves may still not fit together, until commit says so:
- * who finds something impossible returns his error, and it becomes a restart if what he read does
- * not hold any more (bce_trans_run(), and commit for triggers).
+ * leaf that has another number by now is read again.
+ *
+ * Two reads of different leaves may still not fit together, until commit says so: who finds
+ * something impossible asks first (bce_trans_check_reads()), or returns his error, and it
+ * becomes a restart if what he read does not hold any more (bce_trans_run(), and commit for
+ * triggers).
  *
  * A leaf that was read is found again without a way down from the root: by its lock and number.
  *
