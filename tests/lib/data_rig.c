@@ -92,6 +92,26 @@ static u32 node_new(struct data_rig *r, u32 parent)
 	return id;
 }
 
+/* sectors of all inodes that a subvolume sees */
+static s64 sectors_seen(struct data_rig *r, u32 subvol)
+{
+	struct snapshot_view view = rig_view(r, r->subvol[subvol].snapshot);
+	struct inode_fields f;
+	struct btree_iter iter;
+	const struct bkey *k;
+	s64 sectors = 0;
+
+	if (!view.id)
+		return 0;
+	bce_btree_iter_init(&iter, r->mem.b, BTREE_ID_inodes, 0, POS_MIN, 0, &view);
+	for (k = bce_btree_iter_peek(&iter); k; k = bce_btree_iter_next(&iter)) {
+		require(!bce_inode_unpack(k, &f));
+		sectors += f.sectors;
+	}
+	bce_btree_iter_exit(&iter);
+	return sectors;
+}
+
 void rig_snapshot(struct data_rig *r, u32 source, u32 id)
 {
 	u32 parent = r->subvol[source].snapshot;
@@ -100,6 +120,7 @@ void rig_snapshot(struct data_rig *r, u32 source, u32 id)
 	node_find(r, parent)->children = true;
 	r->subvol[id].snapshot = node_new(r, parent);
 	r->subvol[source].snapshot = node_new(r, parent);
+	r->inherited += sectors_seen(r, id);
 }
 
 /* ---- space ---- */
@@ -253,7 +274,24 @@ static void write_failed(void *ctx, unsigned int dev, int error)
 	pthread_mutex_unlock(&r->lock);
 }
 
+static int charge(void *ctx, u32 subvol, const struct inode_fields *inode, s64 sectors,
+		  bool enforce)
+{
+	struct data_rig *r = ctx;
+	int ret = 0;
+
+	require(subvol < RIG_SUBVOLS_MAX && r->subvol[subvol].snapshot);
+	pthread_mutex_lock(&r->lock);
+	if (enforce && r->quota && r->charged + sectors > r->quota)
+		ret = -EDQUOT;
+	else
+		r->charged += sectors;
+	pthread_mutex_unlock(&r->lock);
+	return ret;
+}
+
 static const struct data_writer_ops rig_ops = {
+	.charge = charge,
 	.space_get = space_get,
 	.space_put = space_put,
 	.reserve = reserve,
@@ -719,10 +757,22 @@ static int place_cmp(const void *a, const void *b)
 	return l->at < r->at ? -1 : l->at > r->at;
 }
 
+/* all that is allocated was charged, and not more */
+static void check_charged(struct data_rig *r)
+{
+	s64 sectors = -r->inherited;
+
+	for (unsigned int s = 0; s < RIG_SUBVOLS_MAX; s++)
+		sectors += sectors_seen(r, s);
+	if (sectors != r->charged)
+		wrong(r, "%lld sectors were charged, %lld are used", r->charged, sectors);
+}
+
 void rig_check(struct data_rig *r)
 {
 	struct tables t = { };
 
+	check_charged(r);
 	for (unsigned int i = 0; i < r->nr_nodes; i++)
 		check_snapshot(r, r->node[i].id);
 	collect_shared(r, &t);

@@ -64,6 +64,9 @@ struct data_rig {
 	bool			short_space;	/* at most a few blocks at once */
 	u64			failed_devs;	/* members whose writes failed */
 	u64			flushed;
+	s64			charged;	/* sectors, to whomever */
+	s64			quota;		/* limit; 0: none */
+	s64			inherited;	/* sectors that snapshots see and nobody was charged for */
 	u64			no_devs;	/* take no new data */
 };
 

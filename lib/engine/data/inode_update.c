@@ -28,6 +28,8 @@ int bce_data_inode_get_at(struct bce_trans *t, const struct extent_env *env, u64
 		return -ENOENT;
 	if (bce_inode_unpack(&k, &out->f))
 		return -EIO;
+	out->sectors_before = out->f.sectors;
+	out->subvol = 0;
 	out->snapshot = snapshot;
 	out->inherited = k.p.snapshot != snapshot;
 	return 0;
@@ -39,7 +41,11 @@ int bce_data_inode_get(struct bce_trans *t, const struct extent_env *env, struct
 	u32 snapshot;
 	int ret = env->snapshots->subvol(env->snapshots->ctx, t, file.subvol, true, &snapshot);
 
-	return ret ?: bce_data_inode_get_at(t, env, file.inum, snapshot, out);
+	if (!ret)
+		ret = bce_data_inode_get_at(t, env, file.inum, snapshot, out);
+	if (!ret)
+		out->subvol = file.subvol;
+	return ret;
 }
 
 void bce_data_inode_sectors(struct data_inode *inode, const struct extent_change *change)
@@ -53,7 +59,10 @@ int bce_data_inode_put(struct bce_trans *t, struct data_inode *inode)
 {
 	struct inode_val val;
 	struct bkey k;
+	int ret = bce_data_charge_inode(t, inode);
 
+	if (ret)
+		return ret;
 	inode->f.snapshot = inode->snapshot;
 	if (inode->inherited)
 		inode->f.flags &= ~(1U << INODE_FLAG_has_child_snapshot);	/* of the other version */

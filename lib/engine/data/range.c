@@ -19,16 +19,39 @@
 /* longest reservation in one key */
 #define RESERVE_SECTORS_MAX	(1U << 24)
 
-int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq)
+struct charged_step {
+	data_step_fn		fn;
+	void			*ctx;
+	struct data_charge	charge;
+};
+
+static int run_charged(struct bce_trans *t, void *ctx)
 {
+	struct charged_step *s = ctx;
+
+	return bce_data_charge_begin(t, &s->charge) ?: s->fn(t, s->ctx);
+}
+
+int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, bool enforce, u64 *seq)
+{
+	struct charged_step s = {
+		.fn = fn, .ctx = ctx, .charge = { .w = w, .enforce = enforce },
+	};
 	unsigned int nofs = memalloc_nofs_save();
 	u64 at = 0;
-	int ret = bce_trans_run(w->c.btrees, fn, ctx, 0, &at);
+	int ret = bce_trans_run(w->c.btrees, run_charged, &s, 0, &at);
 
+	if (ret)
+		bce_data_charge_undo(&s.charge);
 	memalloc_nofs_restore(nofs);
 	if (!ret && seq && at)
 		*seq = at;
 	return ret;
+}
+
+int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq)
+{
+	return bce_data_step_charged(w, fn, ctx, true, seq);
 }
 
 int bce_data_look(struct data_writer *w, data_step_fn fn, void *ctx)

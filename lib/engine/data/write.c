@@ -335,7 +335,8 @@ static void batch_end(struct write_op *op)
 	if (ret)
 		op->error = ret;
 	if (op->nr) {
-		ret = bce_trans_run(op->w->c.btrees, commit_batch, op, 0, &op->req->seq);
+		ret = bce_data_step_charged(op->w, commit_batch, op, !op->req->space,
+					    &op->req->seq);
 		op->w->c.ops->unreserve(op->w->c.ctx, &op->split);
 		if (ret)
 			op->error = ret;

@@ -52,6 +52,13 @@ struct data_writer_ops {
 	int (*need_features)(void *ctx, u64 features);
 	/* everything up to @seq becomes durable */
 	int (*flush)(void *ctx, u64 seq);
+	/*
+	 * Sectors (or less of them) that a file of subvolume @subvol allocates, told before they are
+	 * committed; taken back by the opposite if they are not. May be NULL. @enforce: limits hold.
+	 * Return: 0, -EDQUOT, -ENOMEM; with @enforce unset, or less of them: 0
+	 */
+	int (*charge)(void *ctx, u32 subvol, const struct inode_fields *inode, s64 sectors,
+		      bool enforce);
 	/* a write to a member has failed; it has been counted */
 	void (*write_failed)(void *ctx, unsigned int dev, int error);
 };

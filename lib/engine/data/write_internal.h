@@ -120,6 +120,8 @@ void bce_data_wanted(struct data_writer *w, const struct data_options *opts,
 typedef int (*data_step_fn)(struct bce_trans *t, void *ctx);
 /* run and commit it. @seq: out, unless nothing was committed; may be NULL */
 int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq);
+/* @enforce: quotas hold; bce_data_step() says so. What was promised before is not refused any more */
+int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, bool enforce, u64 *seq);
 /* only look at keys */
 int bce_data_look(struct data_writer *w, data_step_fn fn, void *ctx);
 

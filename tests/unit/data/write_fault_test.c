@@ -272,6 +272,26 @@ static void space_runs_out(void **state)
 	}
 }
 
+static void quota_runs_out(void **state)
+{
+	struct data_rig r;
+
+	begin(&r, false);
+	r.quota = BYTES / 512 - 8;
+	assert_int_equal(write_all(&r, old_data), -EDQUOT);
+	rig_check(&r);
+	assert_int_equal(rig_write(&r, file, 0, old_data, BYTES / 2, BYTES / 2, 0), 0);
+	assert_int_equal(bce_data_fallocate(r.writer, file, 0, BLOCKS * 8, false, BYTES, NULL),
+			 -EDQUOT);
+	/* less is always allowed, and so is what replaces something */
+	r.quota = 8;
+	assert_int_equal(rig_write(&r, file, 0, new_data, BYTES / 2, BYTES / 2, 0), 0);
+	assert_int_equal(bce_data_truncate(r.writer, file, 0, NULL), 0);
+	assert_int_equal(r.charged, 0);
+	rig_check(&r);
+	rig_exit(&r);
+}
+
 /* ---- no memory ---- */
 
 enum op { OP_WRITE, OP_TRUNCATE, OP_PUNCH, OP_RESERVE, OP_INSERT, OP_COLLAPSE, OP_REFLINK, OP_NR };
@@ -396,6 +416,71 @@ static void no_memory_in_snapshots(void **state)
 		memory_runs_out(op, true);
 }
 
+/* ---- records left by others ---- */
+
+struct record {
+	u8	type;
+	u64	v[5];
+};
+
+static int put_record(struct bce_trans *t, void *ctx)
+{
+	struct record *rec = ctx;
+	struct bkey k = {
+		.p = POS(0, 7), .type = rec->type, .v = rec->v,
+		.val_u64s = rec->type == KEY_TYPE_logged_op_truncate ? 3 : 5,
+	};
+
+	return bce_trans_update(t, BTREE_ID_logged_ops, &k, 0);
+}
+
+static void resume(struct data_rig *r, struct record *rec)
+{
+	struct bkey_buf buf;
+	struct bkey k;
+
+	assert_int_equal(bce_trans_run(r->mem.b, put_record, rec, 0, NULL), 0);
+	assert_int_equal(bce_data_resume_logged_ops(r->writer), 0);
+	assert_int_equal(bce_btree_lookup(r->mem.b, BTREE_ID_logged_ops, POS(0, 7), NULL, &k, &buf),
+			 -ENOENT);
+	rig_check(r);
+}
+
+#define IN_SUBVOL_1	(1ULL << 32)
+
+/* 60, part VII: from each state; of a file that is gone */
+static void records_are_resumed(void **state)
+{
+	struct record truncate = { KEY_TYPE_logged_op_truncate, { 1, INUM, 3 * 4096 + 5 } };
+	struct record gone = { KEY_TYPE_logged_op_truncate, { 1, INUM + 9, 0 } };
+	struct record insert = { KEY_TYPE_logged_op_finsert,
+				 { IN_SUBVOL_1, INUM, (AT + BY) * 8, AT * 8, 0 } };
+	struct record collapse = { KEY_TYPE_logged_op_finsert,
+				   { IN_SUBVOL_1, INUM, (AT - BY) * 8, AT * 8, 0 } };
+	u8 *want = calloc(1, BYTES + BY * 4096);
+	struct inode_fields inode;
+	struct data_rig r;
+
+	begin(&r, false);
+	assert_int_equal(write_all(&r, old_data), 0);
+	resume(&r, &insert);
+	assert_int_equal(rig_read(&r, file, 0, got, BYTES + BY * 4096), 0);
+	assert_memory_equal(got, want, after_op(OP_INSERT, want));
+	rig_exit(&r);
+
+	begin(&r, false);
+	assert_int_equal(write_all(&r, old_data), 0);
+	resume(&r, &collapse);
+	expect(&r, want, after_op(OP_COLLAPSE, want));
+	resume(&r, &gone);
+	resume(&r, &truncate);
+	assert_int_equal(rig_inode_read(&r, 1, INUM, &inode), 0);
+	assert_int_equal(inode.size, 3 * 4096 + 5);
+	assert_int_equal(inode.sectors, 4 * 8);
+	rig_exit(&r);
+	free(want);
+}
+
 /* ---- other things said ---- */
 
 static void flush_if_asked(void **state)
@@ -445,6 +530,8 @@ int main(void)
 		cmocka_unit_test(all_members_fail),
 		cmocka_unit_test(bad_copies_are_rewritten),
 		cmocka_unit_test(space_runs_out),
+		cmocka_unit_test(quota_runs_out),
+		cmocka_unit_test(records_are_resumed),
 		cmocka_unit_test(no_memory),
 		cmocka_unit_test(no_memory_in_snapshots),
 		cmocka_unit_test(flush_if_asked),
