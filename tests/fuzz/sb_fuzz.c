@@ -3,6 +3,8 @@
  * Superblocks with any contents: the whole rule set; what passes is then used in every way a
  * reader has. What only has a good envelope is shown as text, as a tool would.
  *
+ * And it is changed in every way: what was valid stays so.
+ *
  * Input: 1 byte flags, then the copy. With RESEAL its checksum is made right, so that the
  * rules behind it are reached. It lies in memory of exactly its size, so a step beyond shows.
  *
@@ -10,17 +12,20 @@
  */
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/format/ids.h"
 #include "engine/sb/replicas.h"
 #include "engine/sb/sb.h"
+#include "engine/sb/write_internal.h"
 #include "engine/util/csum.h"
 
 enum {
 	FLAG_RESEAL	= 1 << 0,
 	FLAG_CAPACITY	= 1 << 1,
+	FLAG_EDITS	= 4,		/* the bits from here choose what is edited */
 };
 
 static void reseal(struct bch_sb *sb, size_t size)
@@ -96,6 +101,82 @@ static void use_choice(const struct bch_sb *sb)
 	bce_text_exit(&why);
 }
 
+static void quiet(void *ctx, enum bce_log_level level, int error_id, const char *line)
+{
+}
+
+/* the edits of a running set; any may find no room */
+static void edit(struct sb_writer *w, unsigned int which)
+{
+	static const u64 ring[] = { 30, 31, 40 };
+	static const __le64 entries[4];
+	unsigned int dev = w->sb->dev_idx;
+	struct member_info m;
+
+	bce_sb_edit_begin(w);
+	bce_sb_member(w->sb, dev, &m);
+	if (which & 1) {
+		bce_sb_replicas_add(w, BCH_DATA_user, which >> 4 & 1, m.exists ? 1ULL << dev : 0);
+		bce_sb_blacklist_add(w, 1 << which % 40, 2ULL << which % 50);
+		bce_sb_error_count(w, which * 3);
+		bce_sb_counter_add(w, which % 79, 1);
+	}
+	if (which & 2) {
+		bce_sb_clean_set(w, 7, entries, which % 5);
+		if (m.nbuckets > 40 && m.first_bucket <= 30)
+			bce_sb_journal_set(w, dev, ring, which % 4);
+		bce_sb_blacklist_remove(w, 0, 1 << which % 40);
+	}
+	if (which & 4) {
+		bce_sb_label_set(w, dev, which & 8 ? "a.b" : "a");
+		bce_sb_btree_bitmap_mark(w, dev, 512ULL << which % 32, 512);
+		bce_sb_option_set(w->sb, bce_sb_option_by_name("compression"), 3);
+	}
+	if (which & 8) {
+		m.state = which % 4;
+		bce_sb_member_set(w, dev, &m);
+		if (w->sb->nr_devices < 64)
+			bce_sb_member_set(w, w->sb->nr_devices, &m);
+	}
+	bce_sb_edit_end(w);
+}
+
+static void check_valid(struct sb_writer *w)
+{
+	unsigned int dev = w->sb->dev_idx;
+	size_t bytes = sb_image_bytes(w, dev);
+	struct text_buf why = TEXT_BUF_INIT;
+	struct bch_sb *image = malloc(bytes);
+
+	sb_image_make(w, dev, image);
+	if (sb_image_seal(image, 8) || bce_sb_validate(image, bytes, 0, &why)) {
+		fprintf(stderr, "%s\n", bce_text_str(&why));
+		abort();
+	}
+	free(image);
+	bce_text_exit(&why);
+}
+
+static void use_writer(const struct bch_sb *sb, unsigned int which)
+{
+	const struct bch_sb *dev_sb[64] = { };
+	struct member_table *members = bce_members_alloc();
+	struct bce_log *log = bce_log_alloc("fuzz");
+	struct sb_writer *w;
+
+	bce_log_set_print(log, quiet, NULL);
+	dev_sb[sb->dev_idx] = sb;
+	if (!bce_sb_writer_open(&w, sb, dev_sb, members, log)) {
+		check_valid(w);
+		edit(w, which);
+		if (!sb_derived_sections(w))
+			check_valid(w);
+		bce_sb_writer_close(w);
+	}
+	bce_members_free(members);
+	bce_log_free(log);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -121,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		use_options(sb);
 		use_key(sb);
 		use_choice(sb);
+		use_writer(sb, data[0] / FLAG_EDITS);
 	}
 	bce_text_exit(&why);
 	free(sb);
