@@ -24,7 +24,6 @@
 #include <linux/err.h>
 
 #include "disks.h"
-#include "engine/format/ids.h"
 #include "engine/sb/format.h"
 #include "engine/sb/write.h"
 #include "engine/util/text.h"
