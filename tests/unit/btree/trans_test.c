@@ -325,6 +325,49 @@ static void compare_all(struct world *w)
 	}
 }
 
+/* by iterators and look-ups with a view, over sets and open keys */
+static void compare_views(struct world *w)
+{
+	struct snapshot_view view = { .is_ancestor = is_ancestor };
+	const struct model *m = &w->now[0];
+	struct btree_iter iter;
+	const struct bkey *k;
+	struct bkey_buf buf;
+	struct bkey found;
+	unsigned int s, i;
+	bool visible;
+	int ret;
+
+	for (s = 0; s < ARRAY_SIZE(snapshots); s++) {
+		view.id = snapshots[s];
+		bce_btree_iter_init(&iter, w->b, ids[0], 0, POS_MIN, 0, &view);
+		k = bce_btree_iter_peek(&iter);
+		for (i = 0; i < m->nr; i++) {
+			visible = model_visible(m, m->key[i].k.p, view.id) == (int)i &&
+				m->key[i].k.type != KEY_TYPE_whiteout;
+			if (visible) {
+				assert_non_null(k);
+				assert_mkey(k, &m->key[i]);
+				if (rnd() % 16 == 0)
+					bce_btree_iter_unlock(&iter);
+				k = bce_btree_iter_next(&iter);
+			}
+			if (rnd() % 8 == 0) {
+				bce_btree_iter_unlock(&iter);
+				ret = bce_btree_lookup(w->b, ids[0], m->key[i].k.p, &view, &found,
+						       &buf);
+				if (visible)
+					assert_int_equal(ret, 0);
+				if (visible)
+					assert_mkey(&found, &m->key[i]);
+				k = bce_btree_iter_peek(&iter);
+			}
+		}
+		assert_null(k);
+		bce_btree_iter_exit(&iter);
+	}
+}
+
 static void random_transaction(struct world *w, struct bce_trans *t, unsigned int size)
 {
 	unsigned int i;
@@ -359,6 +402,7 @@ static void random_transactions(struct world *w, unsigned int nr, unsigned int s
 			bce_btrees_shrink(w->b, 0);
 	}
 	compare_all(w);
+	compare_views(w);
 	bce_trans_exit(&t);
 }
 
