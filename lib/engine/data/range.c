@@ -13,9 +13,6 @@
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
 
-/* old keys changed in one transaction */
-#define KEYS_PER_STEP		64
-
 /* longest reservation in one key */
 #define RESERVE_SECTORS_MAX	(1U << 24)
 
@@ -32,6 +29,17 @@ static int run_charged(struct bce_trans *t, void *ctx)
 	return bce_data_charge_begin(t, &s->charge) ?: s->fn(t, s->ctx);
 }
 
+/* more than a journal entry holds: half of it may fit */
+static bool fewer_keys(struct data_writer *w)
+{
+	unsigned int nr = READ_ONCE(w->keys_per_step);
+
+	if (nr == 1)
+		return false;
+	WRITE_ONCE(w->keys_per_step, nr / 2);
+	return true;
+}
+
 int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, bool enforce, u64 *seq)
 {
 	struct charged_step s = {
@@ -39,8 +47,11 @@ int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, boo
 	};
 	unsigned int nofs = memalloc_nofs_save();
 	u64 at = 0;
-	int ret = bce_trans_run(w->c.btrees, run_charged, &s, 0, &at);
+	int ret;
 
+	do {
+		ret = bce_trans_run(w->c.btrees, run_charged, &s, 0, &at);
+	} while (ret == -E2BIG && fewer_keys(w));
 	if (ret)
 		bce_data_charge_undo(&s.charge);
 	memalloc_nofs_restore(nofs);
@@ -98,7 +109,8 @@ static int delete_some(struct bce_trans *t, void *ctx)
 
 	if (!ret)
 		ret = bce_extent_delete(t, &s->w->env, inode.f.inum, s->start, s->end,
-					inode.snapshot, KEYS_PER_STEP, &s->done, &change);
+					inode.snapshot, READ_ONCE(s->w->keys_per_step), &s->done,
+					&change);
 	if (ret)
 		return ret;
 	bce_data_inode_sectors(&inode, &change);
@@ -240,7 +252,8 @@ static int reserve_stretch(struct bce_trans *t, void *ctx)
 	ret = bce_data_target_inode(t, s->w, &s->target, &inode);
 	if (!ret)
 		ret = bce_extent_delete(t, &s->w->env, inode.f.inum, s->found, s->found_end,
-					inode.snapshot, KEYS_PER_STEP, &done, &change);
+					inode.snapshot, READ_ONCE(s->w->keys_per_step), &done,
+					&change);
 	if (ret)
 		return ret;
 	s->found_end = done;

@@ -21,9 +21,6 @@
 #include "engine/format/ids.h"
 #include "engine/format/sb.h"
 
-/* old keys of a hole's place changed in one transaction */
-#define KEYS_PER_STEP		64
-
 int bce_data_need_reflink(struct data_writer *w)
 {
 	return bce_write_need_features(w, 1ULL << BCH_FEATURE_reflink |
@@ -121,7 +118,7 @@ static int share_hole(struct bce_trans *t, struct share *s, const struct data_in
 {
 	u64 done;
 	int ret = bce_extent_delete(t, &s->w->env, inode->f.inum, s->dst, s->dst + s->step,
-				    inode->snapshot, KEYS_PER_STEP, &done, change);
+				    inode->snapshot, READ_ONCE(s->w->keys_per_step), &done, change);
 
 	if (!ret)
 		s->step = done - s->dst;

@@ -29,9 +29,6 @@
 
 enum { SHIFT_START, SHIFT_EXTENTS, SHIFT_FINISH };
 
-/* old keys changed in one transaction */
-#define KEYS_PER_STEP	64
-
 struct shift {
 	struct data_writer		*w;
 	struct data_target		target;
@@ -99,8 +96,8 @@ static int collapse_begin(struct bce_trans *t, void *ctx)
 
 	if (!ret)
 		ret = bce_extent_delete(t, &s->w->env, inode.f.inum, s->info.src_sector,
-					s->hole_end, inode.snapshot, KEYS_PER_STEP, &s->done,
-					&change);
+					s->hole_end, inode.snapshot,
+					READ_ONCE(s->w->keys_per_step), &s->done, &change);
 	if (!ret && s->done == s->hole_end)
 		ret = begin_record(t, s);
 	if (ret)

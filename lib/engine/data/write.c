@@ -48,6 +48,7 @@
 #include "engine/format/sb.h"
 
 #define WRITE_BATCH		16
+#define KEYS_PER_STEP		64
 #define OPS_RESERVED		4
 #define BIOS_RESERVED		64
 #define BUFFERS_IDLE		32
@@ -65,6 +66,7 @@ struct write_op {
 	struct space_reservation	own;		/* if the caller brought none */
 	struct space_reservation	split;		/* for what cutting compressed extents costs */
 	unsigned int			nr;
+	unsigned int			committed, committing;	/* of them */
 	int				error;
 	struct write_extent		e[WRITE_BATCH];
 };
@@ -179,7 +181,8 @@ static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_
 	u64 split_sectors = 0;
 	u64 end = bce_data_eof_sectors(max(inode->f.size, new_size), w->c.block_sectors);
 
-	for (unsigned int i = 0; i < op->nr; i++) {
+	op->committing = min(op->nr, op->committed + READ_ONCE(w->keys_per_step));
+	for (unsigned int i = op->committed; i < op->committing; i++) {
 		struct extent_change change = { };
 		struct extent_value v;
 		struct bkey k;
@@ -334,12 +337,15 @@ static void batch_end(struct write_op *op)
 
 	if (ret)
 		op->error = ret;
-	if (op->nr) {
+	/* one transaction, unless journal entries are short */
+	for (op->committed = 0; op->committed < op->nr; op->committed = op->committing) {
 		ret = bce_data_step_charged(op->w, commit_batch, op, !op->req->space,
 					    &op->req->seq);
 		op->w->c.ops->unreserve(op->w->c.ctx, &op->split);
-		if (ret)
-			op->error = ret;
+		if (!ret)
+			continue;
+		op->error = ret;
+		break;
 	}
 	for (unsigned int i = 0; i < op->nr; i++)
 		bce_write_extent_release(&op->e[i]);
@@ -466,6 +472,7 @@ int bce_data_writer_alloc(struct data_writer **out, const struct data_writer_con
 	if (!w)
 		return -ENOMEM;
 	w->c = *config;
+	w->keys_per_step = KEYS_PER_STEP;
 	w->env = (struct extent_env) { .snapshots = config->snapshots, .rules = config->rules };
 	mutex_init(&w->move_lock);
 	spin_lock_init(&w->heal_lock);

@@ -28,6 +28,8 @@ struct data_writer {
 	struct workqueue_struct		*wq;		/* everything after the devices */
 	struct ratelimit_state		complaints;
 	u64				features;	/* known to be set; only ever grows */
+	/* old keys that one transaction changes at most; fewer where journal entries are short */
+	unsigned int			keys_per_step;
 	/* moving: one at a time, so that it needs no memory it cannot get */
 	struct mutex			move_lock;
 	struct move			*move;

@@ -23,6 +23,7 @@
 #include "data_rig.h"
 #include "engine/data/move.h"
 #include "engine/data/write.h"
+#include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
 #include "random.h"
 #include "require.h"
@@ -370,6 +371,7 @@ static void random_options(struct model *m)
 	};
 	m->r.background_devs = rnd() % 16;
 	m->r.short_space = rnd() % 4 == 0;
+	m->r.writer->keys_per_step = rnd() % 2 ? 64 : 1 + rnd() % 4;
 }
 
 static void step(struct model *m)
