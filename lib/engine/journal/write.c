@@ -247,6 +247,20 @@ static int mark(struct journal *j, u64 devs)
 
 /* ---- caches ---- */
 
+/* it is not used for entries any more; said once */
+static void dev_has_failed(struct journal *j, unsigned int dev, const char *what)
+{
+	bool first;
+
+	spin_lock(&j->lock);
+	first = !j->dev[dev].failed;
+	j->dev[dev].failed = true;
+	spin_unlock(&j->lock);
+	if (first)
+		bce_log_line(j->c.log, BCE_LOG_ERR,
+			     "member %u: %s failed, no more journal entries go there", dev, what);
+}
+
 static bool member_is_written(struct journal *j, unsigned int dev)
 {
 	struct member_dev *m = bce_member_get_io(j->c.members, dev);
@@ -273,12 +287,8 @@ static int flush_members(struct journal *j, u64 skip)
 	bad = bce_members_flush(j->c.members, devs) & bce_members_present(j->c.members);
 	if (!bad)
 		return 0;
-	spin_lock(&j->lock);
 	for (mask = bad; mask; mask &= mask - 1)
-		j->dev[__ffs64(mask)].failed = true;
-	spin_unlock(&j->lock);
-	bce_log_line(j->c.log, BCE_LOG_ERR, "members %#llx: flushing their caches failed",
-		     (unsigned long long)bad);
+		dev_has_failed(j, __ffs64(mask), "flushing its cache");
 	return j->c.ops->flush_failed ? j->c.ops->flush_failed(j->c.ctx, bad) : -EIO;
 }
 
@@ -467,12 +477,7 @@ static void sort_copies(struct journal *j, struct journal_buf *buf)
 			continue;
 		}
 		buf->devs_bad |= 1ULL << dev;
-		bce_log_line(j->c.log, BCE_LOG_ERR,
-			     "member %u: writing journal entry %llu failed with error %d, its journal is not used any more",
-			     dev, (unsigned long long)buf->seq, buf->copy[dev].error);
-		spin_lock(&j->lock);
-		j->dev[dev].failed = true;
-		spin_unlock(&j->lock);
+		dev_has_failed(j, dev, "writing a journal entry");
 	}
 	buf->devs = 0;
 }
