@@ -66,11 +66,12 @@ static void drive_work_fn(struct work_struct *work)
 
 void journal_wake(struct journal *j)
 {
-	spin_lock(&j->lock);
-	WRITE_ONCE(j->space_gen, j->space_gen + 1);
-	spin_unlock(&j->lock);
-	wake_up_all(&j->space_wait);
-	wake_up_all(&j->wait);
+	atomic64_inc(&j->space_gen);
+	/* full barriers; pair with those of the waiters, who look at space_gen after queueing */
+	if (wq_has_sleeper(&j->space_wait))
+		wake_up_all(&j->space_wait);
+	if (wq_has_sleeper(&j->wait))
+		wake_up_all(&j->wait);
 }
 
 /* ---- requests ---- */
@@ -153,7 +154,7 @@ static void wait_turn(struct journal *j, u64 seq, u64 gen)
 	DEFINE_WAIT(wait);
 
 	prepare_to_wait_exclusive(&j->wait, &wait, TASK_UNINTERRUPTIBLE);
-	if (!test_bit(KICKED, &j->kicked) && READ_ONCE(j->space_gen) == gen &&
+	if (!test_bit(KICKED, &j->kicked) && atomic64_read(&j->space_gen) == gen &&
 	    !is_flushed(j, seq) && !journal_error(j))
 		schedule();
 	finish_wait(&j->wait, &wait);
@@ -173,7 +174,7 @@ int bce_journal_flush_seq(struct journal *j, u64 seq)
 	atomic_inc(&j->drivers);
 	smp_mb__after_atomic();			/* pairs with journal_kick() */
 	for (;;) {
-		gen = READ_ONCE(j->space_gen);
+		gen = atomic64_read(&j->space_gen);
 		ret = request(j, seq);
 		if (ret || is_flushed(j, seq))
 			break;

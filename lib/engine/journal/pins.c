@@ -104,9 +104,11 @@ bool journal_pin_push(struct journal *j, enum journal_watermark wm)
 	return ok;
 }
 
+/* Context: perhaps under j->lock */
 static void front_moved(struct journal *j)
 {
-	/* what waits for space needs a flush entry that says so */
+	journal_wake(j);
+	/* what waits for space in rings needs a flush entry that says so */
 	if (atomic_read(&j->blocked))
 		journal_reclaim_kick(j);
 }

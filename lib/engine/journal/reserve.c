@@ -312,7 +312,7 @@ static void wait_for_space(struct journal *j, u64 gen, int why)
 	smp_mb__after_atomic();		/* front_moved() sees us, or we see what it saw */
 	if (why == -ENOSPC)
 		journal_reclaim_kick(j);
-	wait_event(j->space_wait, READ_ONCE(j->space_gen) != gen || journal_error(j) ||
+	wait_event(j->space_wait, atomic64_read(&j->space_gen) != gen || journal_error(j) ||
 		   READ_ONCE(j->stopping));
 	atomic_dec(&j->blocked);
 }
@@ -327,7 +327,7 @@ static int reserve_slowly(struct journal *j, struct journal_res *res, unsigned i
 	do {
 		kick = false;
 		spin_lock(&j->lock);
-		gen = j->space_gen;
+		gen = atomic64_read(&j->space_gen);
 		ret = reserve_turn(j, res, u64s, wm, may_sleep, &kick);
 		j->stats.slow_reservations += !ret;
 		if ((ret == -EBUSY || ret == -ENOSPC) && may_sleep && !counted) {

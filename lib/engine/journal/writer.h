@@ -179,7 +179,7 @@ struct journal {
 
 	/* space */
 	wait_queue_head_t	space_wait;
-	u64			space_gen;	/* goes up when something has become free */
+	atomic64_t		space_gen;	/* goes up when something has become free */
 	atomic_t		blocked;	/* reservations that wait */
 	struct work_struct	publish_work;
 	struct work_struct	discard_work;
@@ -243,7 +243,7 @@ void journal_roots_load(struct journal *j);
 
 /* something is to be advanced or completed. Context: any */
 void journal_kick(struct journal *j);
-/* something has become free or durable: whoever waits looks again */
+/* something has become free or durable: whoever waits looks again. Context: any */
 void journal_wake(struct journal *j);
 /*
  * Entries up to @seq are to be flushed: say so to one that has not been written yet, a new one if
