@@ -134,8 +134,10 @@ int bce_sb_dev_add(struct sb_writer *w, unsigned int dev, const struct bch_sb *d
 {
 	int ret = dev < BCH_MEMBERS_MAX ? sb_own_set(w, dev, dev_sb) : -EINVAL;
 
-	if (!ret)
+	if (!ret) {
 		w->own[dev].seq = w->own[dev].tried = le64_to_cpu(dev_sb->seq);
+		memcpy(w->own[dev].uuid, dev_sb->uuid, sizeof(dev_sb->uuid));
+	}
 	return ret;
 }
 
@@ -364,6 +366,22 @@ static int images_make(struct sb_writer *w, struct write_round *r)
 	return ret;
 }
 
+static bool same_set(const u8 a[16], const u8 b[16])
+{
+	return !memcmp(a, b, 16);
+}
+
+/* Is the first copy the one that we know of? A write that was said to have failed may have arrived. */
+static bool as_left(const struct sb_own *own, const struct bch_sb *found, const struct bch_sb *sb)
+{
+	u64 seq = le64_to_cpu(found->seq);
+
+	if (same_set(found->uuid, own->uuid) && seq == own->seq)
+		return true;
+	return same_set(found->uuid, sb->uuid) && seq <= own->tried &&
+	       (seq >= own->seq || !same_set(own->uuid, sb->uuid));
+}
+
 /*
  * What stands on the first copy must be what we wrote last. A copy that is damaged proves
  * nothing, and is about to be mended.
@@ -387,8 +405,7 @@ static int read_back(struct sb_writer *w, struct target *t)
 		return 0;
 	}
 	seq = le64_to_cpu(img.sb->seq);
-	/* a write that was said to have failed may have arrived */
-	if (seq < own->seq || seq > own->tried || memcmp(img.sb->uuid, w->sb->uuid, sizeof(w->sb->uuid))) {
+	if (!as_left(own, img.sb, w->sb)) {
 		bce_log_line(w->log, BCE_LOG_ERR,
 			     "member %u (%s): superblock has sequence number %llu, we wrote %llu: %s",
 			     t->m->idx, t->m->name, (unsigned long long)seq,
@@ -485,6 +502,7 @@ static int round_result(struct sb_writer *w, struct write_round *r)
 			continue;
 		written |= bit;
 		w->own[r->target[i].m->idx].seq = le64_to_cpu(w->sb->seq);
+		memcpy(w->own[r->target[i].m->idx].uuid, w->sb->uuid, sizeof(w->sb->uuid));
 	}
 	bce_sb_presence(w->sb, there, &all);
 	bce_sb_presence(w->sb, written, &good);

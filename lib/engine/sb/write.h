@@ -23,7 +23,7 @@ int bce_sb_writer_open(struct sb_writer **out, const struct bch_sb *best,
 void bce_sb_writer_close(struct sb_writer *w);
 /*
  * A member's own parts, from its superblock. Also at any later time: of a device that came back
- * with others. (Of a member that is in the table and unknown here they are read when needed.)
+ * with others, or of a new member, formatted as a set of its own, whose slot was made before. (Of a member that is in the table and unknown here they are read when needed.)
  */
 int bce_sb_dev_add(struct sb_writer *w, unsigned int dev, const struct bch_sb *dev_sb);
 

@@ -17,6 +17,7 @@ struct sb_own {
 	bool			known;
 	u64			seq;	/* on its first copy */
 	u64			tried;	/* last one that was to go there */
+	u8			uuid[16];	/* there; of another set until a new member is first written */
 	struct bch_sb_layout	layout;
 	struct bch_sb_field	*field[SB_OWN_FIELDS];	/* kvmalloc'ed; NULL: not there */
 };

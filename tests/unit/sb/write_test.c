@@ -519,6 +519,41 @@ static void late_member(void **state)
 	sb_rig_close(&r);
 }
 
+static void other_set(struct sb_builder *b, unsigned int dev)
+{
+	memset(b->sb->uuid, 0x77, 16);
+	b->sb->seq = cpu_to_le64(500);
+}
+
+/* a device formatted by itself joins: its superblock becomes one of the set's */
+static void new_member(void **state)
+{
+	struct member_info m;
+	struct sb_image img;
+	struct sb_rig r, other;
+
+	sb_rig_open(&r, 1, NULL);
+	sb_rig_open(&other, 1, other_set);
+	bce_sb_edit_begin(r.w);
+	bce_sb_member(other.img[0].sb, 0, &m);
+	assert_int_equal(bce_sb_member_set(r.w, 1, &m), 0);
+	assert_int_equal(bce_sb_dev_add(r.w, 1, other.img[0].sb), 0);
+	bce_sb_edit_end(r.w);
+	assert_int_equal(bce_member_attach(r.members, 1, other.bdev[0], &m, "new", &other), 0);
+	assert_int_equal(sb_rig_write(&r), 0);
+	assert_int_equal(sb_rig_write(&r), 0);
+	sb_rig_read(&other, 0, 0, &img);
+	assert_memory_equal(img.sb->uuid, r.img[0].sb->uuid, 16);
+	assert_int_equal(img.sb->dev_idx, 1);
+	assert_int_equal(img.sb->nr_devices, 2);
+	assert_int_equal(le64_to_cpu(img.sb->seq), 12);
+	bce_sb_image_exit(&img);
+	assert_string_equal(r.said, "");
+	bce_members_detach(r.members, &other);
+	sb_rig_close(&other);
+	sb_rig_close(&r);
+}
+
 /* ---- memory ---- */
 
 static void short_of_memory(void **state)
@@ -564,6 +599,7 @@ int main(void)
 		cmocka_unit_test(others),
 		cmocka_unit_test(mended),
 		cmocka_unit_test(late_member),
+		cmocka_unit_test(new_member),
 		cmocka_unit_test(short_of_memory),
 	};
 
