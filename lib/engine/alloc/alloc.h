@@ -127,7 +127,7 @@ void bce_space_unreserve(struct allocator *a, struct space_reservation *res);
 u8 bce_bucket_gen(struct allocator *a, unsigned int dev, u64 bucket);
 /* bucket and offset in it of a device sector; false: outside of the member's buckets */
 bool bce_bucket_of(struct allocator *a, unsigned int dev, u64 sector, u64 *bucket, u32 *offset);
-/* a user has read a cached pointer into it */
+/* a user has read a cached pointer into it. Context: any; the key is written later, if at all */
 void bce_bucket_read(struct allocator *a, unsigned int dev, u64 bucket);
 
 struct alloc_dev_usage {

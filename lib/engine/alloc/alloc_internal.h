@@ -18,7 +18,7 @@
 #define OPEN_BUCKETS_MAX	1024
 #define WRITE_POINTS_HASHED	32
 #define WRITE_POINT_BUCKETS	8
-#define NO_OPEN_BUCKET		U16_MAX
+#define READ_NOTES		256
 
 /**
  * struct alloc_dev - a member as the allocator sees it
@@ -117,6 +117,11 @@ struct allocator {
 	u64				copygc_after;	/* write clock: not before */
 	bool				discards;	/* there may be something to discard */
 	bool				gens;		/* some bucket may wait for an oldest_gen pass */
+
+	/* buckets whose cached data users have read: written now and then */
+	struct delayed_work		read_work;
+	atomic64_t			read_note[READ_NOTES];
+
 	bool				started;
 	bool				stopping;
 };
@@ -265,6 +270,7 @@ void alloc_reserve_init(struct allocator *a);
 
 /* ---- reclaim.c, copygc.c, gens.c ---- */
 
+void alloc_read_work(struct work_struct *work);
 void alloc_reclaim_work(struct work_struct *work);
 void alloc_copygc_work(struct work_struct *work);
 void alloc_gens_work(struct work_struct *work);

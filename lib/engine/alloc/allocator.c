@@ -220,6 +220,7 @@ static void allocator_init(struct allocator *a, const struct allocator_config *c
 	mutex_init(&a->reclaim_lock);
 	mutex_init(&a->gens_lock);
 	hash_init(a->replicas);
+	INIT_DELAYED_WORK(&a->read_work, alloc_read_work);
 	INIT_WORK(&a->reclaim_work, alloc_reclaim_work);
 	INIT_WORK(&a->copygc_work, alloc_copygc_work);
 	INIT_WORK(&a->gens_work, alloc_gens_work);
@@ -283,6 +284,7 @@ void bce_allocator_stop(struct allocator *a)
 	WRITE_ONCE(a->stopping, true);
 	smp_store_release(&a->started, false);
 	if (a->wq) {
+		cancel_delayed_work_sync(&a->read_work);
 		cancel_work_sync(&a->reclaim_work);
 		cancel_work_sync(&a->copygc_work);
 		cancel_work_sync(&a->gens_work);

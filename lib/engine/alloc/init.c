@@ -258,11 +258,12 @@ static int flags_write(struct allocator *a, u64 devs)
 
 int bce_allocator_init_members(struct allocator *a)
 {
-	u64 made = 0;
+	u64 present = bce_members_present(a->config.members), made = 0;
 	int ret = 0;
 
 	for (unsigned int i = 0; i < a->nr_devs && !ret; i++) {
-		if (!a->dev[i].info.exists)
+		/* one that is away is looked at when it comes back */
+		if (!a->dev[i].info.exists || !(present >> i & 1))
 			continue;
 		ret = member_account(a, i) ?: member_mark(a, i);
 		if (ret || a->dev[i].freespace)

@@ -25,8 +25,11 @@
 #include "engine/alloc/alloc_internal.h"
 
 #include <linux/blkdev.h>
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/hash.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -38,6 +41,8 @@
 #define PASS_BATCH	64
 /* cached buckets to give up on a member when somebody waits, however small it is */
 #define INVALIDATE_MIN	4
+/* times of reads are collected so long before keys are written */
+#define READ_DELAY	HZ
 
 struct bucket_job {
 	struct allocator	*a;
@@ -160,15 +165,22 @@ static int job_run(struct bucket_job *job, int (*fn)(struct bce_trans *, void *)
 	return bce_trans_run(job->a->config.btrees, fn, job, TRANS_COMMIT_ALLOC, NULL);
 }
 
-/* Nobody can take the bucket before the second transaction has made it free. */
+/*
+ * The device is told before the bucket becomes free: from then on somebody may write to it. Where
+ * nothing is to be told, whoever takes the bucket puts its generation right.
+ */
 static int discard_one(struct allocator *a, unsigned int dev, u64 bucket, bool *waits)
 {
-	struct bucket_job job = { .a = a, .dev = dev, .bucket = bucket };
-	int ret = job_run(&job, discard_look);
+	struct bucket_job job = { .a = a, .dev = dev, .bucket = bucket, .done = true };
+	int ret = 0;
 
+	if (a->dev[dev].info.discard)
+		ret = job_run(&job, discard_look);
 	if (!ret && job.done) {
-		alloc_gen_set(a, dev, bucket, job.gen);
-		bucket_discard(a, dev, bucket);
+		if (a->dev[dev].info.discard) {
+			alloc_gen_set(a, dev, bucket, job.gen);
+			bucket_discard(a, dev, bucket);
+		}
 		ret = job_run(&job, discard_commit);
 	}
 	if (ret == -EBUSY) {
@@ -423,12 +435,40 @@ static int read_time_commit(struct bce_trans *t, void *ctx)
 	return alloc_bucket_change(job->a, t, job->dev, job->bucket, &old, &new);
 }
 
+static u64 read_note(unsigned int dev, u64 bucket)
+{
+	return 1ULL << 63 | (u64)dev << 56 | bucket;
+}
+
+/* Notes that share a slot push each other out: it is only about which bucket goes first. */
 void bce_bucket_read(struct allocator *a, unsigned int dev, u64 bucket)
 {
-	struct bucket_job job = {
-		.a = a, .dev = dev, .bucket = bucket, .time = alloc_clock(a, 0),
-	};
+	u64 note = read_note(dev, bucket);
+	atomic64_t *slot = &a->read_note[hash_64(note, 8)];
 
-	if (alloc_dev(a, dev) && bucket < a->dev[dev].info.nbuckets)
-		told_error(a, job_run(&job, read_time_commit));
+	BUILD_BUG_ON(READ_NOTES != 1 << 8);
+	if (!alloc_dev(a, dev) || bucket >= a->dev[dev].info.nbuckets ||
+	    atomic64_read(slot) == note)
+		return;
+	atomic64_set(slot, note);
+	if (smp_load_acquire(&a->started))
+		queue_delayed_work(a->wq, &a->read_work, READ_DELAY);
+}
+
+void alloc_read_work(struct work_struct *work)
+{
+	struct allocator *a = container_of(to_delayed_work(work), struct allocator, read_work);
+	unsigned int nofs = memalloc_nofs_save();
+
+	for (unsigned int i = 0; i < READ_NOTES && !READ_ONCE(a->stopping); i++) {
+		u64 note = atomic64_xchg(&a->read_note[i], 0);
+		struct bucket_job job = {
+			.a = a, .dev = note >> 56 & 0x7f, .bucket = note & ((1ULL << 56) - 1),
+			.time = alloc_clock(a, 0),
+		};
+
+		if (note)
+			told_error(a, job_run(&job, read_time_commit));
+	}
+	memalloc_nofs_restore(nofs);
 }

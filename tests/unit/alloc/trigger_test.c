@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define INUM		4096
@@ -349,11 +350,84 @@ static void test_emptied(void **state)
 	assert_true(has_key(BTREE_ID_need_discard, POS(0, 20)));
 	alloc_rig_check(&r);
 
-	/* the generation in memory is put right before anything happens to the bucket */
 	assert_true(alloc_make_space(r.a, false));
-	assert_int_equal(bce_bucket_gen(r.a, 0, 20), 1);
 	assert_int_equal(bucket(0, 20).data_type, BCH_DATA_free);
 	assert_false(has_key(BTREE_ID_need_discard, POS(0, 20)));
+	alloc_rig_check(&r);
+}
+
+static void discarding(struct sb_builder *b, unsigned int dev)
+{
+	for (unsigned int i = 0; i < b->sb->nr_devices; i++) {
+		struct bch_member *m = sbb_member(b, i);
+
+		m->flags |= cpu_to_le64(1ULL << BCH_MEMBER_DISCARD_LO);
+	}
+}
+
+static int setup_discarding(void **state)
+{
+	alloc_rig_open(&r, 2, discarding);
+	return 0;
+}
+
+/* the device forgets the bucket, and nothing else; readers know before */
+static void test_discard(void **state)
+{
+	struct extent_ptr p = pointer(0, 20, 0);
+	const off_t start = 20 * SBB_BUCKET_SECTORS * 512;
+	struct test_key key;
+	u8 around[3] = { 1, 2, 3 };
+
+	assert_int_equal(pwrite(r.sb.fd[0], &around[0], 1, start - 1), 1);
+	assert_int_equal(pwrite(r.sb.fd[0], &around[1], 1, start + 5000), 1);
+	assert_int_equal(pwrite(r.sb.fd[0], &around[2], 1, start + SBB_BUCKET_SECTORS * 512), 1);
+	extent(&key, 8, 8);
+	key_add(&key, ptr_word(&p));
+	put(&key);
+	remove_at(&key);
+	assert_int_equal(bce_bucket_gen(r.a, 0, 20), 0);
+	assert_true(alloc_make_space(r.a, false));
+	assert_int_equal(bce_bucket_gen(r.a, 0, 20), 1);
+	assert_int_equal(pread(r.sb.fd[0], &around[0], 1, start - 1), 1);
+	assert_int_equal(pread(r.sb.fd[0], &around[1], 1, start + 5000), 1);
+	assert_int_equal(pread(r.sb.fd[0], &around[2], 1, start + SBB_BUCKET_SECTORS * 512), 1);
+	assert_int_equal(around[0], 1);
+	assert_int_equal(around[1], 0);
+	assert_int_equal(around[2], 3);
+}
+
+/* whoever takes a bucket knows its generation, and so do readers */
+static void test_gen_of_taken(void **state)
+{
+	struct alloc_request req = { .data_type = BCH_DATA_user, .replicas = 1,
+				     .watermark = ALLOC_NORMAL };
+	struct alloc_space space;
+	struct test_key key;
+	unsigned int dev, gen;
+
+	for (gen = 0; gen < 3; gen++) {
+		req.target = BCH_TARGET_DEV_BASE + 1;
+		for (u64 b = 0; b < SBB_NBUCKETS; b++) {
+			struct extent_ptr p = { .dev = 1, .sector = b * SBB_BUCKET_SECTORS,
+						.gen = bucket(1, b).gen };
+
+			if (bucket(1, b).data_type != BCH_DATA_free)
+				continue;
+			extent(&key, 8, 8);
+			key_add(&key, ptr_word(&p));
+			put(&key);
+			remove_at(&key);
+		}
+		alloc_make_space(r.a, false);
+		assert_int_equal(bce_alloc_space_get(r.a, &req, 8, &space), 0);
+		dev = space.ptr[0].dev;
+		assert_int_equal(space.ptr[0].gen, gen + 1);
+		assert_int_equal(bce_bucket_gen(r.a, dev, space.ptr[0].sector / SBB_BUCKET_SECTORS),
+				 gen + 1);
+		bce_alloc_space_put(r.a, &space);
+		alloc_write_points_drop(r.a);
+	}
 	alloc_rig_check(&r);
 }
 
@@ -460,6 +534,7 @@ static void test_cached(void **state)
 
 	r.clock[0] = 99;
 	bce_bucket_read(r.a, 1, 20);
+	alloc_read_work(&r.a->read_work.work);
 	assert_false(has_key(BTREE_ID_lru, bce_lru_pos(1, 77, 1, 20)));
 	assert_true(has_key(BTREE_ID_lru, bce_lru_pos(1, 99, 1, 20)));
 
@@ -703,6 +778,8 @@ int main(void)
 		TEST(test_wrong_generation),
 		TEST(test_no_such_device),
 		TEST(test_emptied),
+		cmocka_unit_test_setup_teardown(test_discard, setup_discarding, teardown),
+		TEST(test_gen_of_taken),
 		TEST(test_emptied_while_open),
 		TEST(test_never_empty),
 		TEST(test_cached),
