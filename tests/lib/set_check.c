@@ -41,7 +41,7 @@ static int start_and_check(struct bce_set *set, struct bce_check_result *out)
 s64 set_check_files(const int *fds, unsigned int nr, const struct bce_open_opts *opts,
 		    const char *what, struct bce_check_result *out)
 {
-	struct bce_member_source src[RECORD_DEVS_MAX];
+	struct bce_member_source src[RECORD_DEVS_MAX] = { };
 	struct bce_open_opts open = opts ? *opts : (struct bce_open_opts) { };
 	struct messages messages = { .what = what };
 	struct bce_check_result result;
