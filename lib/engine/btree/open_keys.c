@@ -8,8 +8,8 @@
  *
  * An insertion moves the entries behind it and appends the key; a key that is put again with the
  * same length is overwritten where it lies. What is replaced otherwise leaves dead words, which
- * are lost when the arrays grow, or all at once when the last key goes. The arrays hold some
- * hundred keys before those that need not stay are merged into the node's set (node_change.c).
+ * are lost when the arrays grow. The arrays hold some hundred keys before those that need not stay
+ * are merged into the node's set (node_change.c); with the last key they go.
  *
  * Numbers tell what is written. A write takes all keys up to the last number; when it is done,
  * what has a number up to that is written. Keys changed meanwhile have higher ones. So there is no
@@ -39,10 +39,19 @@ void bce_open_init(struct open_keys *o, u64 written_id)
 	*o = (struct open_keys) { .written_id = written_id };
 }
 
-void bce_open_exit(struct open_keys *o)
+static void free_arrays(struct open_keys *o)
 {
 	kvfree(o->entry);
 	kvfree(o->words);
+	o->entry = NULL;
+	o->words = NULL;
+	o->max = o->max_words = 0;
+	o->nr_words = o->dead_words = 0;
+}
+
+void bce_open_exit(struct open_keys *o)
+{
+	free_arrays(o);
 	bce_open_init(o, OPEN_NEVER_WRITTEN);
 }
 
@@ -262,4 +271,6 @@ void bce_open_drop(struct open_keys *o, u64 id)
 		else
 			o->entry[to++] = o->entry[from];
 	o->nr = to;
+	if (!to)
+		free_arrays(o);
 }
