@@ -495,6 +495,56 @@ static void test_never_empty(void **state)
 	alloc_rig_check(&r);
 }
 
+/* ---- more than one round of triggers ---- */
+
+static struct test_key second;
+
+static int no_trigger(void *ctx, struct bce_trans *t, enum btree_trigger_phase phase,
+		      unsigned int btree_id, unsigned int level, const struct bkey *old,
+		      const struct bkey *new)
+{
+	return 0;
+}
+
+/* the second key's change follows from the first one's */
+static int put_second(void *ctx, struct bce_trans *t)
+{
+	unsigned int *nr = bce_trans_slot(t, TRANS_SLOT_USER, sizeof(*nr));
+
+	assert_non_null(nr);
+	return (*nr)++ ? 0 : bce_trans_update(t, BTREE_ID_extents, &second.k, 0);
+}
+
+static void test_rounds(void **state)
+{
+	static const struct btree_trigger_ops more = { .key = no_trigger, .finish = put_second };
+	struct extent_ptr p[2] = { pointer(0, 20, 0), pointer(0, 20, 8) };
+	struct test_key first;
+	u64 seq;
+
+	extent(&first, 8, 8);
+	key_add(&first, ptr_word(&p[0]));
+	extent(&second, 16, 8);
+	key_add(&second, ptr_word(&p[1]));
+	r.more = &more;
+
+	/* the first round fills the bucket, the second one writes its key anew */
+	put(&first);
+	assert_int_equal(bucket(0, 20).dirty_sectors, 16);
+	seq = bucket(0, 20).journal_seq;
+	assert_int_not_equal(seq, 0);
+	alloc_rig_check(&r);
+
+	/* the second one empties it */
+	second.k = (struct bkey) { .type = KEY_TYPE_deleted, .p = second.k.p };
+	remove_at(&first);
+	assert_int_equal(bucket(0, 20).data_type, BCH_DATA_need_discard);
+	assert_int_equal(bucket(0, 20).gen, 1);
+	assert_true(bucket(0, 20).journal_seq > seq);
+	alloc_rig_check(&r);
+	r.more = NULL;
+}
+
 /* ---- cached pointers ---- */
 
 static struct test_key dirty_and_cached(void)
@@ -782,6 +832,7 @@ int main(void)
 		TEST(test_gen_of_taken),
 		TEST(test_emptied_while_open),
 		TEST(test_never_empty),
+		TEST(test_rounds),
 		TEST(test_cached),
 		TEST(test_dirty_to_cached),
 		TEST(test_oldest_gen),
