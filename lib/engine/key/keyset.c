@@ -257,25 +257,83 @@ static bool begins_group(u32 pos, u32 start)
 	return !pos || pos - start >= GROUP_U64S;
 }
 
+/* where merging has got to with the set */
+struct merge_out {
+	struct keyset		*set;
+	struct keys_summary	*s;
+	u32			group_start;
+};
+
+/* the key a run stands at into the set, unless it is a deleted one */
+static void put_next(struct merge_out *o, const struct merge_run *from)
+{
+	struct keyset *set = o->set;
+	struct disk_key *out = (struct disk_key *)((u64 *)set->keys + set->nr_u64s);
+
+	if (from->next->type == KEY_TYPE_deleted)
+		return;
+	if (begins_group(set->nr_u64s, o->group_start)) {
+		o->group_start = set->nr_u64s;
+		o->s->nr_groups++;
+	}
+	set->nr_u64s += put_key(set, from, out);
+	set->nr_keys++;
+	summary_add(o->s, from->pos, out);
+}
+
+/* false: that was the last one */
+static bool run_advance(struct merge_run *run)
+{
+	run->next = key_after(run->next);
+	if (run->next == run->input->end)
+		return false;
+	run->pos = bce_key_unpack_pos(run->input->format, run->next);
+	return true;
+}
+
+static void merge_one(struct merge_out *o, struct merge_run *run)
+{
+	do
+		put_next(o, run);
+	while (run_advance(run));
+}
+
+/* The usual case, a set and what came later: no heap. @newer wins. */
+static void merge_two(struct merge_out *o, struct merge_run *older, struct merge_run *newer)
+{
+	bool more_older = true, more_newer = true;
+	int cmp;
+
+	while (more_older && more_newer) {
+		cmp = bpos_cmp(older->pos, newer->pos);
+		put_next(o, cmp < 0 ? older : newer);
+		if (cmp <= 0)
+			more_older = run_advance(older);
+		if (cmp >= 0)
+			more_newer = run_advance(newer);
+	}
+	if (more_older)
+		merge_one(o, older);
+	if (more_newer)
+		merge_one(o, newer);
+}
+
 static void merge_keys(struct keyset *set, struct merge *m, struct keys_summary *s)
 {
+	struct merge_out o = { .set = set, .s = s };
+	struct merge_run *run = m->run;
 	struct merge_run from;
-	u32 group_start = 0;
 
 	*s = (struct keys_summary) { .min = SPOS_MAX };
-	while (merge_next(m, &from)) {
-		struct disk_key *out = (struct disk_key *)((u64 *)set->keys + set->nr_u64s);
-
-		if (from.next->type == KEY_TYPE_deleted)
-			continue;
-		if (begins_group(set->nr_u64s, group_start)) {
-			group_start = set->nr_u64s;
-			s->nr_groups++;
-		}
-		set->nr_u64s += put_key(set, &from, out);
-		set->nr_keys++;
-		summary_add(s, from.pos, out);
-	}
+	if (m->nr == 1)
+		merge_one(&o, run);
+	else if (m->nr == 2 && run[0].input < run[1].input)
+		merge_two(&o, &run[0], &run[1]);
+	else if (m->nr == 2)
+		merge_two(&o, &run[1], &run[0]);
+	else
+		while (merge_next(m, &from))
+			put_next(&o, &from);
 }
 
 /* give back what the estimate was too large by, if it is much */
