@@ -352,7 +352,10 @@ static bool node_is_ours(const struct commit *c, const struct btree_node *n, uns
 	return i < c->nr && c->node[i]->n == n;
 }
 
-/* @n among the nodes, once */
+/*
+ * @n among the nodes, once. It may be remembered as what it was and found as what it has become since;
+ * the checks under its lock tell.
+ */
 static struct commit_node *node_add(struct commit *c, struct btree_node *n, unsigned int btree_id,
 				    unsigned int level, struct bpos min, struct bpos max)
 {
@@ -434,7 +437,8 @@ static int find_for_updates(struct commit *c)
 			ret = node_find(c, u->btree_id, u->level, u->k.p, &cn);
 			if (ret)
 				return ret;
-			cn->first = i;
+			if (!cn->nr)
+				cn->first = i;
 		}
 		cn->nr++;
 		cn->words += BKEY_U64S + u->k.val_u64s;
@@ -454,7 +458,8 @@ static int find_for_deltas(struct commit *c)
 			ret = node_find(c, BTREE_ID_accounting, 0, t->deltas[i].pos, &cn);
 			if (ret)
 				return ret;
-			cn->first_delta = i;
+			if (!cn->nr_deltas)
+				cn->first_delta = i;
 		}
 		cn->nr_deltas++;
 	}
