@@ -462,36 +462,34 @@ static int change_key(struct bce_trans *t, struct move *mv, const struct bkey *k
 	return bce_extent_update(t, &mv->w->env, &piece, &change);
 }
 
+/*
+ * Keys of other snapshots, and whiteouts, lie between ours; one of ours may have grown by merging, but
+ * not beyond a bucket.
+ */
 static int commit_piece(struct bce_trans *t, void *ctx)
 {
 	struct move *mv = ctx;
-	u64 at = mv->at, end = mv->at + mv->e.sectors;
+	struct bpos pos = SPOS(mv->k.p.inode, mv->at, 0);
+	struct bkey k;
+	int ret;
 
-	while (at < end) {
-		struct bpos pos = SPOS(mv->k.p.inode, at, 0);
-		struct bkey k;
-		int ret;
-
-		/* other snapshots' keys lie between: this one's are few in the range of one key */
-		do {
-			ret = bce_trans_peek(t, mv->m->btree_id, pos, SPOS_MAX, NULL, 0, &k);
-			if (ret)
-				return ret == -ENOENT ? 0 : ret;
-			if (k.p.inode != mv->k.p.inode || k.p.offset > mv->k.p.offset)
-				return 0;
-			pos = bce_trans_after(mv->m->btree_id, &k, NULL);
-		} while (k.p.snapshot != mv->k.p.snapshot);
-		if (bkey_start_offset(&k) >= end)
+	for (;;) {
+		ret = bce_trans_peek(t, mv->m->btree_id, pos, SPOS_MAX, NULL, 0, &k);
+		if (ret)
+			return ret == -ENOENT ? 0 : ret;
+		if (k.p.inode != mv->k.p.inode || k.p.offset > mv->k.p.offset + U16_MAX)
 			return 0;
-		at = k.p.offset;
-		if (k.type != mv->k.type || bce_extent_ptrs_decode(&k, &mv->now) ||
-		    !still_ours(mv, &k, &mv->now))
+		pos = bce_trans_after(mv->m->btree_id, &k, NULL);
+		if (k.p.snapshot != mv->k.p.snapshot || k.type != mv->k.type)
+			continue;
+		if (bkey_start_offset(&k) >= mv->at + mv->e.sectors)
+			return 0;
+		if (bce_extent_ptrs_decode(&k, &mv->now) || !still_ours(mv, &k, &mv->now))
 			continue;
 		ret = change_key(t, mv, &k);
 		if (ret)
 			return ret;
 	}
-	return 0;
 }
 
 /* ---- a whole key ---- */

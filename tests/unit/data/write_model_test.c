@@ -235,7 +235,7 @@ static void do_snapshot(struct model *m, unsigned int subvol)
 /* ---- moving: no file changes by it ---- */
 
 /* one of the keys with pointers, by chance. False: there is none */
-static bool pick_extent(struct model *m, struct data_move *mv, u64 *devs)
+static bool pick_extent(struct model *m, struct data_move *mv, u64 *devs, u64 *start)
 {
 	unsigned int seen = 0;
 
@@ -253,6 +253,7 @@ static bool pick_extent(struct model *m, struct data_move *mv, u64 *devs)
 				continue;
 			mv->btree_id = id;
 			mv->pos = k->p;
+			*start = bkey_start_offset(k);
 			*devs = 0;
 			bce_extent_walk_init(&w, k, 0);
 			while (bce_extent_next_ptr(&w, &p))
@@ -263,28 +264,34 @@ static bool pick_extent(struct model *m, struct data_move *mv, u64 *devs)
 	return seen;
 }
 
-static u64 devs_at(struct model *m, unsigned int btree_id, struct bpos pos)
+/* members that hold anything of [start, pos.offset) in the snapshot of @pos */
+static u64 devs_of_range(struct model *m, unsigned int btree_id, u64 start, struct bpos pos)
 {
-	struct extent_ptr_decoded p;
-	struct extent_walk w;
-	struct bkey_buf buf;
-	struct bkey k;
+	struct btree_iter iter;
+	const struct bkey *k;
 	u64 devs = 0;
 
-	assert_int_equal(bce_btree_lookup(m->r.mem.b, btree_id, pos, NULL, &k, &buf), 0);
-	bce_extent_walk_init(&w, &k, 0);
-	while (bce_extent_next_ptr(&w, &p))
-		devs |= 1ULL << p.ptr.dev;
+	bce_btree_iter_init(&iter, m->r.mem.b, btree_id, 0, POS(pos.inode, start), 0, NULL);
+	for (k = bce_btree_iter_peek(&iter); k && bpos_cmp(k->p, pos) <= 0;
+	     k = bce_btree_iter_next(&iter)) {
+		struct extent_ptr_decoded p;
+		struct extent_walk w;
+
+		bce_extent_walk_init(&w, k, 0);
+		while (k->p.snapshot == pos.snapshot && bce_extent_next_ptr(&w, &p))
+			devs |= 1ULL << p.ptr.dev;
+	}
+	bce_btree_iter_exit(&iter);
 	return devs;
 }
 
 static void do_move(struct model *m)
 {
 	struct data_move mv = { .watermark = rnd() % 2 ? ALLOC_COPYGC : ALLOC_NORMAL };
+	u64 devs, start;
 	int ret;
-	u64 devs;
 
-	if (!pick_extent(m, &mv, &devs))
+	if (!pick_extent(m, &mv, &devs, &start))
 		return;
 	mv.drop_devs = devs & (rnd() % 2 ? ~0ULL : rnd());
 	mv.stream = rnd();
@@ -297,7 +304,7 @@ static void do_move(struct model *m)
 	/* a compressed extent needs space in one piece, and there may not be members enough */
 	if (ret && ret != -ENOSPC && ret != -EROFS)
 		fail_msg("move: %d", ret);
-	if (!ret && devs_at(m, mv.btree_id, mv.pos) & mv.drop_devs)
+	if (!ret && devs_of_range(m, mv.btree_id, start, mv.pos) & mv.drop_devs)
 		fail_msg("still on a member that was to be left");
 }
 
