@@ -115,6 +115,8 @@ struct allocator {
 	struct mutex			gens_lock;	/* one oldest_gen pass at a time */
 	atomic64_t			buckets_freed;	/* by us, since the start */
 	u64				copygc_after;	/* write clock: not before */
+	struct bpos			discard_from;	/* under reclaim_lock, like @discard_more */
+	bool				discard_more;	/* the last pass did not come to the end */
 	bool				discards;	/* there may be something to discard */
 	bool				gens;		/* some bucket may wait for an oldest_gen pass */
 

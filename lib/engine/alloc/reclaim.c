@@ -37,8 +37,9 @@
 
 #include "engine/alloc/encode.h"
 
-/* buckets looked at between two looks at whether we should stop */
+/* buckets whose places are kept while they are worked on, and how many times so many in a pass */
 #define PASS_BATCH	64
+#define PASS_BATCHES	8
 /* cached buckets to give up on a member when somebody waits, however small it is */
 #define INVALIDATE_MIN	4
 /* times of reads are collected so long before keys are written */
@@ -192,29 +193,52 @@ static int discard_one(struct allocator *a, unsigned int dev, u64 bucket, bool *
 	return ret;
 }
 
-/* @waits: some have to wait for the journal */
-static int discard_pass(struct allocator *a, bool *waits)
+/* from @from on; @waits: some have to wait for the journal. Return: 1 there are more, 0, errno */
+static int discard_range(struct allocator *a, struct bpos *from, bool *waits)
 {
-	struct bpos from = POS_MIN;
-	struct bucket_list *list;
-	int ret = 0;
+	struct bucket_list *list = kmalloc(sizeof(*list), GFP_NOFS);
+	int ret = 0, more = 1;
 
-	list = kmalloc(sizeof(*list), GFP_NOFS);
 	if (!list)
 		return -ENOMEM;
-	WRITE_ONCE(a->discards, false);
-	*waits = false;
-	do {
-		ret = list_fill(a, BTREE_ID_need_discard, &from, SPOS_MAX, list);
+	for (unsigned int n = 0; n < PASS_BATCHES && more && !ret; n++) {
+		ret = list_fill(a, BTREE_ID_need_discard, from, SPOS_MAX, list);
 		for (unsigned int i = 0; i < list->nr && !ret; i++)
 			if (alloc_dev(a, list->pos[i].inode))
 				ret = discard_one(a, list->pos[i].inode, list->pos[i].offset, waits);
+		more = list->nr == PASS_BATCH;
 		cond_resched();
-	} while (!ret && list->nr == PASS_BATCH && !READ_ONCE(a->stopping));
+	}
+	kfree(list);
+	return ret ?: more;
+}
+
+/*
+ * Under reclaim_lock. A pass is short, as others may wait for what it has freed; the next one goes on
+ * where it ended. One that has found nothing up to the end looks from the beginning, too.
+ */
+static int discard_pass(struct allocator *a, bool *waits)
+{
+	s64 freed = atomic64_read(&a->buckets_freed);
+	bool from_start = !bpos_cmp(a->discard_from, POS_MIN);
+	int ret;
+
+	WRITE_ONCE(a->discards, false);
+	*waits = false;
+	ret = discard_range(a, &a->discard_from, waits);
+	if (!ret && !from_start && atomic64_read(&a->buckets_freed) == freed) {
+		a->discard_from = POS_MIN;
+		ret = discard_range(a, &a->discard_from, waits);
+		from_start = true;
+	}
+	if (ret <= 0)
+		a->discard_from = POS_MIN;
+	/* if all that was met waits for the journal, that tells when to go on */
+	a->discard_more = (ret > 0 || (!ret && !from_start)) &&
+			  atomic64_read(&a->buckets_freed) != freed;
 	if (*waits || ret)
 		WRITE_ONCE(a->discards, true);
-	kfree(list);
-	return ret;
+	return min(ret, 0);
 }
 
 /* ---- invalidation ---- */
@@ -284,7 +308,7 @@ static int invalidate_range(struct allocator *a, unsigned int dev, u64 first, u6
 			(*nr)--;
 		}
 		cond_resched();
-	} while (!ret && *nr && list->nr == PASS_BATCH);
+	} while (!ret && *nr && list->nr == PASS_BATCH && !READ_ONCE(a->stopping));
 	kfree(list);
 	return ret;
 }
@@ -358,10 +382,12 @@ void alloc_reclaim_work(struct work_struct *work)
 {
 	struct allocator *a = container_of(work, struct allocator, reclaim_work);
 	unsigned int nofs = memalloc_nofs_save();
+	bool more;
 
 	mutex_lock(&a->reclaim_lock);
 	if (!READ_ONCE(a->stopping))
 		told_error(a, reclaim_pass(a, false));
+	more = a->discard_more;
 	mutex_unlock(&a->reclaim_lock);
 	memalloc_nofs_restore(nofs);
 	if (READ_ONCE(a->stopping))
@@ -369,6 +395,8 @@ void alloc_reclaim_work(struct work_struct *work)
 	queue_work(a->wq, &a->copygc_work);
 	if (READ_ONCE(a->gens))
 		queue_work(a->wq, &a->gens_work);
+	if (more)
+		alloc_kick(a);
 }
 
 void alloc_kick(struct allocator *a)
