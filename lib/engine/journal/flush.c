@@ -51,17 +51,44 @@ void journal_kick(struct journal *j)
 		queue_work(j->wq, &j->drive_work);
 }
 
-static void drive(struct journal *j)
+static bool is_flushed(struct journal *j, u64 seq)
+{
+	return READ_ONCE(j->flushed_seq) >= seq;
+}
+
+/*
+ * All that is due. Who has what he waited for, @seq, leaves the next entry to those who wait for
+ * that: until they are awake he may have put something into it.
+ */
+static void drive(struct journal *j, u64 seq)
 {
 	while (test_and_clear_bit(KICKED, &j->kicked)) {
 		journal_complete(j);
+		if (is_flushed(j, seq)) {
+			set_bit(KICKED, &j->kicked);
+			return;
+		}
 		journal_advance(j);
 	}
 }
 
 static void drive_work_fn(struct work_struct *work)
 {
-	drive(container_of(work, struct journal, drive_work));
+	drive(container_of(work, struct journal, drive_work), U64_MAX);
+}
+
+/* is there an entry that could be closed or written, or one that has been? */
+static bool more_to_do(struct journal *j)
+{
+	struct journal_buf *buf;
+	bool more;
+
+	spin_lock(&j->lock);
+	buf = buf_of(j, j->submit_seq);
+	more = READ_ONCE(j->done) || (j->submit_seq < j->next_seq &&
+				      (buf->state == BUF_CLOSED || buf->want_flush));
+	spin_unlock(&j->lock);
+	return more;
 }
 
 void journal_wake(struct journal *j)
@@ -125,11 +152,6 @@ void journal_flush_init(struct journal *j)
 
 /* ---- waiting ---- */
 
-static bool is_flushed(struct journal *j, u64 seq)
-{
-	return READ_ONCE(j->flushed_seq) >= seq;
-}
-
 /* See that an entry carries the request. Return: 0, or an error that ends the wait. */
 static int request(struct journal *j, u64 seq)
 {
@@ -179,15 +201,15 @@ int bce_journal_flush_seq(struct journal *j, u64 seq)
 		if (ret || is_flushed(j, seq))
 			break;
 		set_bit(KICKED, &j->kicked);
-		drive(j);
+		drive(j, seq);
 		if (is_flushed(j, seq))
 			break;
 		wait_turn(j, seq, gen);
 	}
 	atomic_dec(&j->drivers);
 	smp_mb__after_atomic();
-	/* a kick that was meant for us may have come to nothing */
-	if (test_and_clear_bit(KICKED, &j->kicked))
+	/* what we have left to others, or a kick that was meant for us */
+	if (test_and_clear_bit(KICKED, &j->kicked) && more_to_do(j))
 		journal_kick(j);
 	return is_flushed(j, seq) ? 0 : ret;
 }
