@@ -22,6 +22,9 @@
  *    all caches) ------+
  *   one target: its own cache is flushed by the write (PREFLUSH)
  *
+ * A cache into which nothing can have been written since it was flushed last is left alone; the
+ * member table knows. So a lone insert costs the device one write with FUA.
+ *
  * Copies. As many members are chosen as make up the wanted durability: metadata target first,
  * much slower ones last, then by free space. An entry is complete when all of its copies have
  * ended. (No member is written to that is not needed, so there is nobody who need not be waited
@@ -261,35 +264,51 @@ static void dev_has_failed(struct journal *j, unsigned int dev, const char *what
 			     "member %u: %s failed, no more journal entries go there", dev, what);
 }
 
-static bool member_is_written(struct journal *j, unsigned int dev)
+/* is @dev written to, and was it since its cache was flushed last? */
+static bool member_needs_flush(struct journal *j, unsigned int dev)
 {
-	struct member_dev *m = bce_member_get_io(j->c.members, dev);
-	bool rw = m && m->info.state == MEMBER_RW;
+	struct member_dev *m = bce_member_get_io_quietly(j->c.members, dev);
+	bool needs = m && m->info.state == MEMBER_RW &&
+		     !bce_member_quiet_since(m, &j->quiet_mark[dev]);
 
 	if (m)
 		bce_member_put_io(m);
-	return rw;
+	return needs;
+}
+
+static u64 members_to_flush(struct journal *j)
+{
+	u64 devs = 0, mask;
+
+	for (mask = bce_members_present(j->c.members); mask; mask &= mask - 1)
+		if (member_needs_flush(j, __ffs64(mask)))
+			devs |= mask & -mask;
+	return devs;
+}
+
+static int flush_has_failed(struct journal *j, u64 devs)
+{
+	u64 mask;
+
+	for (mask = devs; mask; mask &= mask - 1) {
+		j->quiet_mark[__ffs64(mask)] = 0;
+		dev_has_failed(j, __ffs64(mask), "flushing its cache");
+	}
+	return j->c.ops->flush_failed ? j->c.ops->flush_failed(j->c.ctx, devs) : -EIO;
 }
 
 /*
- * What all members have taken so far becomes stable, @skip left out. One that is there and cannot
- * do it may have lost something that was promised: its owner says whether that can be borne.
+ * What @devs have taken so far becomes stable. One that is there and cannot do it may have lost
+ * something that was promised: its owner says whether that can be borne.
  */
-static int flush_members(struct journal *j, u64 skip)
+static int flush_members(struct journal *j, u64 devs)
 {
-	u64 devs = bce_members_present(j->c.members) & ~skip, mask, bad;
+	u64 bad;
 
-	for (mask = devs; mask; mask &= mask - 1)
-		if (!member_is_written(j, __ffs64(mask)))
-			devs &= ~(mask & -mask);
 	if (!devs)
 		return 0;
 	bad = bce_members_flush(j->c.members, devs) & bce_members_present(j->c.members);
-	if (!bad)
-		return 0;
-	for (mask = bad; mask; mask &= mask - 1)
-		dev_has_failed(j, __ffs64(mask), "flushing its cache");
-	return j->c.ops->flush_failed ? j->c.ops->flush_failed(j->c.ctx, bad) : -EIO;
+	return bad ? flush_has_failed(j, bad) : 0;
 }
 
 /* ---- submitting ---- */
@@ -335,7 +354,9 @@ static void copy_start(struct journal *j, struct journal_buf *buf, unsigned int 
 
 	copy->buf = buf;
 	copy->error = -ENODEV;
-	copy->m = bce_member_get_io(j->c.members, dev);
+	/* what FUA writes is in no cache; the rest has to be flushed one day */
+	copy->m = buf->flush ? bce_member_get_io_quietly(j->c.members, dev)
+			     : bce_member_get_io(j->c.members, dev);
 	if (!copy->m)
 		return;			/* went away just now */
 	copy->started_ns = ktime_get_ns();
@@ -391,7 +412,7 @@ static unsigned int durability_wanted(struct journal *j)
 static int submit(struct journal *j, struct journal_buf *buf)
 {
 	blk_opf_t opf = REQ_META | REQ_SYNC | REQ_PRIO;
-	u64 sector[BCH_MEMBERS_MAX], devs;
+	u64 sector[BCH_MEMBERS_MAX], devs, dirty;
 	bool single;
 	int ret;
 
@@ -402,8 +423,9 @@ static int submit(struct journal *j, struct journal_buf *buf)
 	if (ret)
 		return ret;
 	if (buf->flush) {
-		single = !(devs & (devs - 1));
-		ret = flush_members(j, single ? devs : 0);
+		dirty = members_to_flush(j);
+		single = !(devs & (devs - 1)) && (dirty & devs);
+		ret = flush_members(j, single ? dirty & ~devs : dirty);
 		if (ret)
 			return ret;
 		opf |= REQ_FUA | (single ? REQ_PREFLUSH : 0);
@@ -482,6 +504,17 @@ static void sort_copies(struct journal *j, struct journal_buf *buf)
 	buf->devs = 0;
 }
 
+/* The write that was to flush the cache of @devs has failed. */
+static int flush_again(struct journal *j, u64 devs)
+{
+	int ret;
+
+	mutex_lock(&j->write_mutex);		/* quiet_mark */
+	ret = flush_members(j, devs);
+	mutex_unlock(&j->write_mutex);
+	return ret;
+}
+
 /* Others in the place of those that failed. Return: true if copies are under way again. */
 static bool write_again(struct journal *j, struct journal_buf *buf)
 {
@@ -491,7 +524,7 @@ static bool write_again(struct journal *j, struct journal_buf *buf)
 	if (!buf->devs_bad || have >= j->c.replicas)
 		return false;
 	/* was it the flush of its cache that failed? */
-	if (buf->preflush && flush_members(j, 0))
+	if (buf->preflush && flush_again(j, buf->devs_bad))
 		return false;
 	buf->preflush = false;
 	devs = find_places(j, buf, j->c.replicas - have, true, sector);

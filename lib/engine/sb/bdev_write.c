@@ -217,7 +217,7 @@ static u64 flush_batch(struct member_table *t, u64 *mask)
 
 	while (*mask && nr < FLUSH_BATCH) {
 		unsigned int idx = __builtin_ctzll(*mask);
-		struct member_dev *m = bce_member_get_io(t, idx);
+		struct member_dev *m = bce_member_get_io_quietly(t, idx);
 
 		*mask &= *mask - 1;
 		if (m)

@@ -57,6 +57,7 @@ struct attached {
 	struct slot_stats	*stats;
 	void			*owner;
 	refcount_t		io_refs;
+	atomic64_t		ios;		/* references ever taken, quiet ones left out */
 	struct completion	drained;
 	struct rcu_head		rcu;
 };
@@ -70,6 +71,8 @@ struct member_table {
 	struct mutex		lock;
 	struct member_slot	slot[BCH_MEMBERS_MAX];
 };
+
+static atomic64_t attached_ever = ATOMIC64_INIT(0);
 
 struct member_table *bce_members_alloc(void)
 {
@@ -127,6 +130,8 @@ int bce_member_attach(struct member_table *t, unsigned int idx, struct block_dev
 	a->stats = &t->slot[idx].stats;
 	a->owner = owner;
 	refcount_set(&a->io_refs, 1);
+	/* marks of a device that was here before are none of this one */
+	atomic64_set(&a->ios, atomic64_inc_return(&attached_ever) << 40);
 	init_completion(&a->drained);
 
 	mutex_lock(&t->lock);
@@ -178,7 +183,7 @@ void bce_members_free(struct member_table *t)
 	kfree(t);
 }
 
-struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx)
+struct member_dev *bce_member_get_io_quietly(struct member_table *t, unsigned int idx)
 {
 	struct attached *a;
 
@@ -195,6 +200,35 @@ struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx)
 static struct attached *to_attached(struct member_dev *m)
 {
 	return container_of(m, struct attached, m);
+}
+
+struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx)
+{
+	struct member_dev *m = bce_member_get_io_quietly(t, idx);
+
+	if (m) {
+		/* who sees it counted sees the reference: bce_member_quiet_since() */
+		smp_mb__after_atomic();
+		atomic64_inc(&to_attached(m)->ios);
+	}
+	return m;
+}
+
+/*
+ * A write that a flush may have missed either was counted after the mark was set, or held a
+ * reference then; in that case there is no mark.
+ */
+bool bce_member_quiet_since(struct member_dev *m, u64 *mark)
+{
+	struct attached *a = to_attached(m);
+	u64 ios = atomic64_read(&a->ios);
+
+	smp_mb();		/* pairs with bce_member_get_io() */
+	if (*mark && *mark == ios)
+		return true;
+	/* the table's reference and the caller's */
+	*mark = refcount_read(&a->io_refs) <= 2 ? ios : 0;
+	return false;
 }
 
 void bce_member_put_io(struct member_dev *m)

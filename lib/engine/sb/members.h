@@ -41,6 +41,20 @@ void bce_members_detach(struct member_table *t, void *owner);
 struct member_dev *bce_member_get_io(struct member_table *t, unsigned int idx);
 /* the device may be gone afterwards. Context: any */
 void bce_member_put_io(struct member_dev *m);
+/*
+ * The same for I/O that leaves nothing in the device's cache, flushes and FUA writes: it is not
+ * seen by bce_member_quiet_since().
+ */
+struct member_dev *bce_member_get_io_quietly(struct member_table *t, unsigned int idx);
+/**
+ * bce_member_quiet_since() - may the device's cache hold anything that was written since?
+ * @mark: from the last call, 0 at first; the caller flushes the cache after every call that returns
+ *        false, and sets it to 0 should that fail
+ *
+ * Every write is made under an I/O reference, so it is enough to count these: reads count too.
+ * Context: any; a quiet reference to @m held. Return: true if there is nothing to flush.
+ */
+bool bce_member_quiet_since(struct member_dev *m, u64 *mark);
 /* bit per index; may be outdated at once */
 u64 bce_members_present(struct member_table *t);
 
