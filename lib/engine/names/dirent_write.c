@@ -10,7 +10,7 @@
  *   nothing           in all other cases
  *
  * The entry of a subvolume exists only once, perhaps in an ancestor of S, where a snapshot that was
- * taken since has left it. It is removed there: no other subvolume shows it.
+ * taken since has left it. It is removed there, by the same rules: no other subvolume shows it.
  */
 #include <linux/errno.h>
 #include <linux/stat.h>
@@ -111,7 +111,9 @@ static int subvol_entry_remove(struct names_tx *tx, const struct names_inode *di
 	}
 	if (needed < 0)
 		return needed;
-	return put_empty(tx, e->place.k.p, needed ? KEY_TYPE_hash_whiteout : KEY_TYPE_deleted);
+	/* its slot may have been an older entry's, removed since, that an ancestor still has */
+	return needed ? put_empty(tx, e->place.k.p, KEY_TYPE_hash_whiteout) :
+			bce_snapshot_delete(tx->t, BTREE_ID_dirents, e->place.k.p, &own, 0);
 }
 
 int names_entry_put(struct names_tx *tx, const struct names_inode *dir,

@@ -5,7 +5,8 @@
  * what the model holds, and the checker must be content. Most names want the same few slots of their
  * directories' hash tables.
  *
- * SEED=number gives another row of operations, ROUNDS=number more of them.
+ * SEED=number gives another row of operations, ROUNDS=number more of them, EVERY=number compares
+ * more or less often.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -757,6 +758,7 @@ static void make_names(struct model *m)
 static void random_operations(void **state)
 {
 	unsigned int rounds = getenv("ROUNDS") ? atoi(getenv("ROUNDS")) : 3000;
+	unsigned int every = getenv("EVERY") ? atoi(getenv("EVERY")) : 150;
 	struct model *m = calloc(1, sizeof(*m));
 
 	names_rig_init(&m->r, NULL);
@@ -765,7 +767,7 @@ static void random_operations(void **state)
 	ino_add(&m->sub[0], 4096, S_IFDIR | 0755);
 	for (unsigned int i = 0; i < rounds; i++) {
 		run_one(m);
-		if (i % 150 == 149)
+		if (i % every == every - 1)
 			compare(m);
 	}
 	compare(m);
