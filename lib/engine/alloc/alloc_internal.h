@@ -19,6 +19,7 @@
 #define WRITE_POINTS_HASHED	32
 #define WRITE_POINT_BUCKETS	8
 #define READ_NOTES		256
+#define DISCARD_LOOKS		2
 
 /**
  * struct alloc_dev - a member as the allocator sees it
@@ -117,7 +118,11 @@ struct allocator {
 	u64				copygc_after;	/* write clock: not before */
 	struct bpos			discard_from;	/* under reclaim_lock, like @discard_more */
 	bool				discard_more;	/* the last pass did not come to the end */
-	bool				discards;	/* there may be something to discard */
+	/*
+	 * Flushes of the journal after which to look for discards. Triggers tell before the commit: a
+	 * look may come too early, so there is another one.
+	 */
+	atomic_t			discards;
 	bool				gens;		/* some bucket may wait for an oldest_gen pass */
 
 	/* buckets whose cached data users have read: written now and then */

@@ -271,7 +271,7 @@ void bce_allocator_close(struct allocator *a)
 int bce_allocator_start(struct allocator *a)
 {
 	WRITE_ONCE(a->stopping, false);
-	WRITE_ONCE(a->discards, true);
+	atomic_set(&a->discards, DISCARD_LOOKS);
 	WRITE_ONCE(a->gens, true);
 	/* pairs with the acquire in alloc_kick() */
 	smp_store_release(&a->started, true);

@@ -105,7 +105,7 @@ static int free_keys_update(struct allocator *a, struct bce_trans *t, unsigned i
 	if (ret || old->data_type == new->data_type)
 		return ret;
 	if (new->data_type == BCH_DATA_need_discard)
-		WRITE_ONCE(a->discards, true);
+		atomic_set(&a->discards, DISCARD_LOOKS);
 	if (new->data_type == BCH_DATA_need_gc_gens)
 		WRITE_ONCE(a->gens, true);
 	if (old->data_type == BCH_DATA_need_discard || new->data_type == BCH_DATA_need_discard)

@@ -223,7 +223,7 @@ static int discard_pass(struct allocator *a, bool *waits)
 	bool from_start = !bpos_cmp(a->discard_from, POS_MIN);
 	int ret;
 
-	WRITE_ONCE(a->discards, false);
+	atomic_add_unless(&a->discards, -1, 0);
 	*waits = false;
 	ret = discard_range(a, &a->discard_from, waits);
 	if (!ret && !from_start && atomic64_read(&a->buckets_freed) == freed) {
@@ -237,7 +237,7 @@ static int discard_pass(struct allocator *a, bool *waits)
 	a->discard_more = (ret > 0 || (!ret && !from_start)) &&
 			  atomic64_read(&a->buckets_freed) != freed;
 	if (*waits || ret)
-		WRITE_ONCE(a->discards, true);
+		atomic_set(&a->discards, DISCARD_LOOKS);
 	return min(ret, 0);
 }
 
@@ -415,7 +415,7 @@ void alloc_kick_if_short(struct allocator *a, unsigned int dev, u64 nr_free)
 
 void bce_allocator_flushed(struct allocator *a, u64 seq)
 {
-	if (READ_ONCE(a->discards))
+	if (atomic_read(&a->discards))
 		alloc_kick(a);
 }
 
