@@ -13,6 +13,7 @@
 #include "engine/alloc/encode.h"
 #include "engine/format/ids.h"
 #include "engine/sb/replicas.h"
+#include "journal_rig.h"
 #include "sb_builder.h"
 #include "test_keys.h"
 
@@ -495,6 +496,90 @@ static void test_never_empty(void **state)
 	alloc_rig_check(&r);
 }
 
+/* ---- what the journal has to say: 75, 4.3 ---- */
+
+static const struct jr_options one_ring = {
+	.nr = 1, .ring_nr = 8, .bucket_sectors = 256, .block_sectors = 8,
+	.csum_type = BCH_CSUM_crc32c_nonzero,
+};
+
+/* entries of another journal, but their numbers are what counts */
+static void flush_up_to(struct jr_rig *j, u64 seq)
+{
+	int error = 0;
+
+	while (bce_journal_flushed_seq(j->j) < seq) {
+		u64 now = jr_put_keys(j, 1, JOURNAL_NORMAL, 1, &error);
+
+		assert_int_not_equal(now, 0);
+		assert_int_equal(jr_flush(j, now), 0);
+	}
+}
+
+static void test_not_before_it_is_durable(void **state)
+{
+	struct extent_ptr p = pointer(0, 20, 0);
+	struct alloc_request req = { .data_type = BCH_DATA_user, .replicas = 1,
+				     .watermark = ALLOC_NORMAL,
+				     .target = BCH_TARGET_DEV_BASE, .only_target = true };
+	struct alloc_space s[SBB_NBUCKETS];
+	struct jr_rig *j = calloc(1, sizeof(*j));
+	struct test_key key;
+	unsigned int nr = 0;
+	u64 seq;
+
+	extent(&key, 8, 8);
+	key_add(&key, ptr_word(&p));
+	put(&key);
+	remove_at(&key);
+	seq = bucket(0, 20).journal_seq;
+
+	jr_init(j, &one_ring);
+	assert_int_equal(jr_open(j), 0);
+	r.a->config.journal = j->j;
+	flush_up_to(j, seq - 2);
+	/* this flushes one entry more */
+	assert_false(alloc_make_space(r.a, false));
+	assert_int_equal(bucket(0, 20).data_type, BCH_DATA_need_discard);
+	flush_up_to(j, seq);
+	assert_true(alloc_make_space(r.a, false));
+	assert_int_equal(bucket(0, 20).data_type, BCH_DATA_free);
+
+	/* free, but of an entry that is not durable: as after a crash whose replay is not flushed */
+	jr_exit(j);
+	jr_init(j, &one_ring);
+	assert_int_equal(jr_open(j), 0);
+	r.a->config.journal = j->j;
+	while (!bce_alloc_space_get(r.a, &req, SBB_BUCKET_SECTORS, &s[nr])) {
+		assert_int_not_equal(s[nr].ptr[0].sector / SBB_BUCKET_SECTORS, 20);
+		nr++;
+	}
+	assert_true(nr > 10);
+	while (nr)
+		bce_alloc_space_put(r.a, &s[--nr]);
+	r.a->config.journal = NULL;
+	jr_exit(j);
+	free(j);
+}
+
+/* the journal tells, and the worker does the rest */
+static void test_flushed(void **state)
+{
+	struct extent_ptr p = pointer(0, 20, 0);
+	struct test_key key;
+
+	assert_int_equal(bce_allocator_start(r.a), 0);
+	extent(&key, 8, 8);
+	key_add(&key, ptr_word(&p));
+	put(&key);
+	remove_at(&key);
+	bce_allocator_flushed(r.a, 0);
+	flush_workqueue(r.a->wq);
+	bce_allocator_stop(r.a);
+	assert_int_equal(bucket(0, 20).data_type, BCH_DATA_free);
+	alloc_rig_check(&r);
+}
+
 /* ---- more than one round of triggers ---- */
 
 static struct test_key second;
@@ -832,6 +917,8 @@ int main(void)
 		TEST(test_gen_of_taken),
 		TEST(test_emptied_while_open),
 		TEST(test_never_empty),
+		TEST(test_not_before_it_is_durable),
+		TEST(test_flushed),
 		TEST(test_rounds),
 		TEST(test_cached),
 		TEST(test_dirty_to_cached),
