@@ -44,6 +44,10 @@ int bce_btrees_open(struct btrees **out, const struct btrees_config *config)
 		return -ENOMEM;
 	b->config = *config;
 	mutex_init(&b->roots_lock);
+	init_rwsem(&b->overlay_lock);
+	spin_lock_init(&b->root_keys_lock);
+	if (config->replay)
+		memcpy(b->root_key, config->replay->root, sizeof(b->root_key));
 	atomic64_set(&b->reads, 0);
 	atomic64_set(&b->read_errors, 0);
 
@@ -98,6 +102,7 @@ EXPORT_SYMBOL_GPL(bce_btrees_read_roots);
 int bce_btree_root_level(struct btrees *b, unsigned int btree_id)
 {
 	const struct btree_node *root;
+	struct journal_root entry;
 	int level = -1, above;
 
 	if (btree_id >= BTREE_ID_MAX)
@@ -106,12 +111,14 @@ int bce_btree_root_level(struct btrees *b, unsigned int btree_id)
 	root = smp_load_acquire(&b->roots[btree_id]);
 	if (root && READ_ONCE(root->dirty))
 		return READ_ONCE(root->id.level);
-	if (b->config.replay && b->config.replay->root[btree_id].present)
-		level = b->config.replay->root[btree_id].level;
+	if (bce_root_entry(b, btree_id, &entry))
+		level = entry.level;
+	down_read(&b->overlay_lock);
 	if (b->config.overlay) {
 		above = bce_overlay_max_level(b->config.overlay, btree_id);
 		level = max(level, above);
 	}
+	up_read(&b->overlay_lock);
 	return level;
 }
 EXPORT_SYMBOL_GPL(bce_btree_root_level);
@@ -229,13 +236,11 @@ int bce_btree_for_each_node(struct btrees *b, unsigned int btree_id, btree_node_
 		if (btree_id >= BTREE_ID_MAX)
 			return PTR_ERR(root);
 		level = bce_btree_root_level(b, btree_id);
-		return show_unreadable(&w, max(level, 0), bce_root_disk_ptr(b, btree_id, &disk) ?
+		return show_unreadable(&w, max(level, 0), bce_root_disk_ptr(b, btree_id, &disk, &buf) ?
 				       &disk : &ptr, PTR_ERR(root));
 	}
-	if (root->id.ptr && bce_root_disk_ptr(b, btree_id, &disk)) {
+	if (root->id.ptr && bce_root_disk_ptr(b, btree_id, &disk, &buf))
 		ptr = disk;
-		bce_ptr_copy_value(&ptr, &buf);
-	}
 	ret = walk_node(&w, root, &ptr);
 	node_unlock_read(root);
 	return ret;

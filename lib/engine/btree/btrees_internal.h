@@ -5,6 +5,10 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/percpu-rwsem.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "engine/btree/btrees.h"
 #include "engine/btree/cache.h"
@@ -14,7 +18,9 @@
 #include "engine/btree/writer.h"
 
 struct task_struct;
-struct workqueue_struct;
+
+/* nodes that are written at the same time by maintenance */
+#define BTREE_MAINTAIN_WORKERS	4
 
 /**
  * struct btrees - roots and nodes of one set
@@ -22,7 +28,11 @@ struct workqueue_struct;
  * @cache:       all nodes in memory, roots included
  * @buffers:     for reading
  * @roots_lock:  one root is loaded at a time
- * @roots:       pinned nodes; set once under @roots_lock, read without
+ * @roots:       pinned nodes; loaded under @roots_lock, read without; exchanged under the write
+ *               lock of the old one
+ * @overlay_lock: read: config.overlay is used; write: it goes
+ * @root_keys_lock: protects @root_key
+ * @root_key:    what journal entries and the clean section say of each root
  * @prefetch_wq: reads ahead
  * @prefetching: reads queued or running there
  * @writable:    transactions may be committed; what is below is set up
@@ -30,7 +40,14 @@ struct workqueue_struct;
  * @exclusive:   read: commits; write: a transaction that has restarted often
  * @exclusive_task: who holds it for writing: what else he commits passes
  * @memory_seq:  what counts commits where there is no journal
+ * @interior_lock: nodes are replaced by one task at a time
+ * @node_wait:   for the end of writes of nodes, and for maintenance to catch up
  * @maintain_lock: protects the queue of maintenance, nodes linked by maintain_link
+ * @maintain_queued: nodes in it
+ * @maintain_busy: nodes that workers have in hand
+ * @maintain_far: nodes that are far over their limits
+ * @maintain_error: first one since the last flush
+ * @maintain_wq, @maintain_worker: who works on it, several at once
  */
 struct btrees {
 	struct btrees_config	config;
@@ -38,6 +55,9 @@ struct btrees {
 	struct node_buffers	buffers;
 	struct mutex		roots_lock;
 	struct btree_node	*roots[BTREE_ID_MAX];
+	struct rw_semaphore	overlay_lock;
+	spinlock_t		root_keys_lock;
+	struct journal_root	root_key[BTREE_ID_MAX];
 	struct workqueue_struct	*prefetch_wq;
 	atomic_t		prefetching;
 	atomic64_t		reads;
@@ -50,8 +70,20 @@ struct btrees {
 	atomic64_t		memory_seq;
 	atomic64_t		commits;
 	atomic64_t		restarts;
+	atomic64_t		node_writes, node_write_sectors;
+	atomic64_t		splits, merges, rewrites;
+	struct mutex		interior_lock;
+	wait_queue_head_t	node_wait;
 	spinlock_t		maintain_lock;
 	struct list_head	maintain_queue;
+	unsigned int		maintain_queued, maintain_busy;
+	atomic_t		maintain_far;
+	int			maintain_error;
+	struct workqueue_struct	*maintain_wq;
+	struct maintain_worker {
+		struct work_struct	work;
+		struct btrees		*b;
+	}			maintain_worker[BTREE_MAINTAIN_WORKERS];
 };
 
 /* ---- root.c ---- */
@@ -63,8 +95,22 @@ struct btrees {
  */
 struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id);
 
+/* room for an interior key's value */
+struct ptr_buf {
+	u64	v[5 + BTREE_PTRS_MAX];
+};
+/* what journal and clean section are told about the root; false: nothing */
+bool bce_root_entry(struct btrees *b, unsigned int btree_id, struct journal_root *out);
 /* the pointer key to the root that is on disk; false: there is none */
-bool bce_root_disk_ptr(const struct btrees *b, unsigned int btree_id, struct bkey *k);
+bool bce_root_disk_ptr(struct btrees *b, unsigned int btree_id, struct bkey *k,
+		       struct ptr_buf *buf);
+/*
+ * The root is where @ptr says, from the transaction on that holds @res: 1 + BKEY_U64S + val_u64s
+ * words of it are taken. Must not sleep.
+ */
+struct journal_res;
+void bce_root_journal(struct btrees *b, struct journal_res *res, unsigned int btree_id,
+		      unsigned int level, const struct bkey *ptr);
 
 /* ---- node_read.c ---- */
 
@@ -115,10 +161,6 @@ bool bce_node_child_cached(struct btrees *b, struct btree_node *parent, u32 pos)
 /* lower bound of the child at @pos as its left neighbour has it */
 struct bpos bce_node_child_min(const struct btree_node *parent, u32 pos);
 
-/* room for an interior key's value */
-struct ptr_buf {
-	u64	v[5 + BTREE_PTRS_MAX];
-};
 /* move a pointer key's value to @buf, with the word kept for hints zeroed */
 void bce_ptr_copy_value(struct bkey *k, struct ptr_buf *buf);
 /* interior key at @pos with its value copied, the place kept for hints zeroed */

@@ -234,6 +234,7 @@ struct btree_node *bce_node_cache_new(struct node_cache *c, unsigned int level)
 	INIT_HLIST_NODE(&n->hash_link);
 	INIT_LIST_HEAD(&n->list);
 	INIT_LIST_HEAD(&n->maintain_link);
+	n->cache = c;
 	n->id.btree_id = NO_BTREE;
 	n->id.level = level;
 	bce_node_lock_write(n);
@@ -496,6 +497,20 @@ void bce_node_cache_set_pinned(struct node_cache *c, struct btree_node *n, bool 
 		clock_remove(c, n);
 	else
 		clock_add(c, n);
+}
+
+void bce_node_cache_for_each(struct node_cache *c, void (*fn)(void *ctx, struct btree_node *n),
+			     void *ctx)
+{
+	struct btree_node *n;
+	size_t i;
+
+	for (i = 0; i < 1UL << c->bucket_bits; i++) {
+		spin_lock(&c->buckets[i].lock);
+		hlist_for_each_entry(n, &c->buckets[i].chain, hash_link)
+			fn(ctx, n);
+		spin_unlock(&c->buckets[i].lock);
+	}
 }
 
 void bce_node_cache_forget(struct node_cache *c, struct btree_node *n)

@@ -79,6 +79,10 @@ void bce_node_cache_set_pinned(struct node_cache *c, struct btree_node *n, bool 
 /* the memory of @n has changed; @n write-locked */
 void bce_node_cache_recount(struct node_cache *c, struct btree_node *n);
 
+/* every node that can be found. @fn runs under a spinlock */
+void bce_node_cache_for_each(struct node_cache *c, void (*fn)(void *ctx, struct btree_node *n),
+			     void *ctx);
+
 /* evict what nobody holds until at most @bytes remain; returns bytes freed. May sleep. */
 size_t bce_node_cache_shrink(struct node_cache *c, size_t bytes);
 

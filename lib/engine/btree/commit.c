@@ -433,6 +433,8 @@ static int find_for_updates(struct commit *c)
 
 	for (i = 0; i < t->nr_updates; i++) {
 		u = t->updates[i];
+		if (u->flags & TRANS_TRIGGER_ONLY)
+			continue;
 		if (!cn || !found_covers(cn, u->btree_id, u->level, u->k.p)) {
 			ret = node_find(c, u->btree_id, u->level, u->k.p, &cn);
 			if (ret)
@@ -715,7 +717,8 @@ static void count_journal_u64s(struct commit *c)
 
 	c->journal_u64s = t->hook ? t->hook->journal_u64s : 0;
 	for (i = 0; i < t->nr_updates; i++)
-		c->journal_u64s += 1 + BKEY_U64S + t->updates[i]->k.val_u64s;
+		if (!(t->updates[i]->flags & TRANS_TRIGGER_ONLY))
+			c->journal_u64s += 1 + BKEY_U64S + t->updates[i]->k.val_u64s;
 	for (i = 0; i < t->nr_deltas; i++)
 		c->journal_u64s += 1 + BKEY_U64S + c->delta[i].delta.val_u64s;
 }

@@ -21,7 +21,8 @@ void bce_maintain_queue(struct btrees *b, struct btree_node *n);
  */
 void bce_maintain_wait(struct btrees *b);
 
-/* the flush function of all nodes' @pin */
+/* the flush functions of all nodes' @pin, and @writing_pin */
 int bce_node_pin_flush(struct journal *j, struct journal_pin *pin, u64 seq);
+int bce_node_pin_flush_writing(struct journal *j, struct journal_pin *pin, u64 seq);
 
 #endif

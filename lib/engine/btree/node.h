@@ -10,6 +10,8 @@
 #include "engine/key/keyset.h"
 #include "six/six.h"
 
+struct node_cache;
+
 /*
  * Which node is it: btree and level, the place on disk, the nonce of its making and the end of
  * its range. Nodes that were never on disk (an empty root, a root above the one on disk) have
@@ -29,6 +31,7 @@ struct node_id {
 /**
  * struct btree_node - a node in memory
  * @lock:       read: whoever uses the node; write: while it is changed, read in, or thrown out
+ * @cache:      it belongs to, for ever
  * @id:         changes only under the write lock; a node that is hashed keeps it
  * @error:      why it could not be read; such a node is hashed no more
  * @heat:       turns of the clock's hand it may still stay; no lock, a lost store does no harm
@@ -60,6 +63,7 @@ struct node_id {
  */
 struct btree_node {
 	struct bce_six_lock	lock;
+	struct node_cache	*cache;
 	struct node_id		id;
 	int			error;
 	u8			heat;
@@ -88,6 +92,8 @@ struct btree_node {
 enum node_flag_bits {
 	NODE_WRITING,		/* a write is under way */
 	NODE_REPLACING,		/* its keys have been read out for the nodes that replace it */
+	NODE_TO_MOVE,		/* a replica could not be written: others have to be made */
+	NODE_FAR_OVER,		/* committers wait until it has been written */
 };
 
 static inline bool node_covers(const struct btree_node *n, struct bpos p)

@@ -182,15 +182,8 @@ out:
 
 /* ---- merging ---- */
 
-/* Do the words that a search compares hold whole positions? */
-static bool format_searches_well(const struct key_format *f)
-{
-	return f->bits[BKEY_FIELD_INODE] + f->bits[BKEY_FIELD_OFFSET] +
-		f->bits[BKEY_FIELD_SNAPSHOT] <= 64;
-}
-
 /* @runs has room for one more; @repack: some of their keys do not fit the format on disk */
-static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_input *runs,
+static int merge_runs(struct btrees *b, struct btree_node *n, struct keyset_input *runs,
 		      unsigned int nr, bool repack)
 {
 	const struct overlay *overlay = b->config.overlay;
@@ -205,7 +198,7 @@ static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_inpu
 			repack = true;
 		}
 	}
-	if (repack || !format_searches_well(&format))
+	if (repack || !key_format_searches_well(&format))
 		format = bce_keyset_best_format(runs, nr);
 
 	memset(&n->set, 0, sizeof(n->set));
@@ -223,6 +216,18 @@ static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_inpu
 		bce_node_check_children(b, n);
 	}
 	return 0;
+}
+
+/* The overlay is there as long as it is used. */
+static int node_merge(struct btrees *b, struct btree_node *n, struct keyset_input *runs,
+		      unsigned int nr, bool repack)
+{
+	int ret;
+
+	down_read(&b->overlay_lock);
+	ret = merge_runs(b, n, runs, nr, repack);
+	up_read(&b->overlay_lock);
+	return ret;
 }
 
 int bce_node_make(struct btrees *b, struct btree_node *n, const struct keyset_input *run)

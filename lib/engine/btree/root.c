@@ -24,11 +24,14 @@
  *
  * Source: docs/format/50-btree.md, 6.8, 6.9; 30-journal.md, section 9.
  */
+#include <linux/bug.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "engine/btree/btrees_internal.h"
+#include "engine/btree/writer.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/key/extent.h"
@@ -41,6 +44,7 @@ struct root {
 	unsigned int		level;
 	bool			on_disk;
 	struct bkey		ptr;		/* if on disk */
+	struct ptr_buf		buf;
 	struct btree_node	*node;		/* read-locked */
 };
 
@@ -51,23 +55,71 @@ static int root_bad(const struct root *r, enum bce_error id, const char *what)
 	return -EIO;
 }
 
-static const struct journal_root *root_entry(const struct btrees *b, unsigned int btree_id)
+bool bce_root_entry(struct btrees *b, unsigned int btree_id, struct journal_root *out)
 {
-	const struct journal_root *entry;
-
-	if (!b->config.replay || btree_id >= BTREE_ID_MAX)
-		return NULL;
-	entry = &b->config.replay->root[btree_id];
-	return entry->present ? entry : NULL;
+	if (btree_id >= BTREE_ID_MAX)
+		return false;
+	spin_lock(&b->root_keys_lock);
+	*out = b->root_key[btree_id];
+	spin_unlock(&b->root_keys_lock);
+	return out->present;
 }
 
-bool bce_root_disk_ptr(const struct btrees *b, unsigned int btree_id, struct bkey *k)
+bool bce_root_disk_ptr(struct btrees *b, unsigned int btree_id, struct bkey *k,
+		       struct ptr_buf *buf)
 {
-	const struct journal_root *entry = root_entry(b, btree_id);
+	struct journal_root entry;
 
-	return entry && !bce_key_read_unpacked(entry->key, ARRAY_SIZE(entry->key), k) &&
-		bce_key_is_btree_ptr(k->type);
+	if (!bce_root_entry(b, btree_id, &entry) ||
+	    bce_key_read_unpacked(entry.key, ARRAY_SIZE(entry.key), k) ||
+	    !bce_key_is_btree_ptr(k->type))
+		return false;
+	bce_ptr_copy_value(k, buf);
+	return true;
 }
+
+void bce_root_journal(struct btrees *b, struct journal_res *res, unsigned int btree_id,
+		      unsigned int level, const struct bkey *ptr)
+{
+	struct journal_root *root = &b->root_key[btree_id];
+	struct jset_entry *e;
+
+	e = bce_journal_add(b->writing.journal, res, JSET_ENTRY_btree_root, btree_id, level,
+			    BKEY_U64S + ptr->val_u64s);
+	bce_key_write_unpacked(ptr, (struct disk_key *)e->payload);
+	spin_lock(&b->root_keys_lock);
+	root->present = true;
+	root->level = level;
+	bce_key_write_unpacked(ptr, (struct disk_key *)root->key);
+	spin_unlock(&b->root_keys_lock);
+}
+
+unsigned int bce_btrees_root_entries(struct btrees *b, void *out, unsigned int room_u64s)
+{
+	unsigned int id, u64s, used = 0;
+	struct jset_entry *e;
+
+	spin_lock(&b->root_keys_lock);
+	for (id = 0; id < BTREE_ID_MAX; id++) {
+		const struct journal_root *root = &b->root_key[id];
+
+		if (!root->present)
+			continue;
+		u64s = ((const struct disk_key *)root->key)->u64s;
+		if (WARN_ON_ONCE(used + 1 + u64s > room_u64s))
+			break;
+		e = (struct jset_entry *)((u64 *)out + used);
+		*e = (struct jset_entry) {
+			.u64s = cpu_to_le16(u64s), .btree_id = id, .level = root->level,
+			.type = JSET_ENTRY_btree_root,
+		};
+		memcpy(e->payload, root->key, u64s * sizeof(u64));
+		used += 1 + u64s;
+	}
+	spin_unlock(&b->root_keys_lock);
+	return used;
+}
+EXPORT_SYMBOL_GPL(bce_btrees_root_entries);
 
 /* Is the pointer one to a root? Its own fields are in order already. */
 static int root_check_range(const struct root *r)
@@ -95,22 +147,22 @@ static bool ptr_has_place(const struct root *r)
 /* Fill in level, on_disk and ptr from the journal's entry. */
 static int root_find(struct root *r)
 {
-	const struct journal_root *entry = root_entry(r->b, r->btree_id);
 	struct text_buf why = TEXT_BUF_INIT;
+	struct journal_root entry;
 	int ret;
 
 	r->level = 0;
 	r->on_disk = false;
-	if (!entry)
+	if (!bce_root_entry(r->b, r->btree_id, &entry))
 		return 0;
-	if (entry->level >= BTREE_MAX_DEPTH)
+	if (entry.level >= BTREE_MAX_DEPTH)
 		return root_bad(r, BCE_ERR_btree_root_bkey_invalid, "level too high");
-	if (!bce_root_disk_ptr(r->b, r->btree_id, &r->ptr))
+	if (!bce_root_disk_ptr(r->b, r->btree_id, &r->ptr, &r->buf))
 		return root_bad(r, BCE_ERR_btree_root_bkey_invalid, "not a pointer to a node");
-	if (!entry->level && r->ptr.type == KEY_TYPE_btree_ptr && !r->ptr.val_u64s)
+	if (!entry.level && r->ptr.type == KEY_TYPE_btree_ptr && !r->ptr.val_u64s)
 		return 0;	/* never written */
 
-	ret = bce_key_validate(&r->ptr, r->btree_id, entry->level + 1, r->b->config.rules,
+	ret = bce_key_validate(&r->ptr, r->btree_id, entry.level + 1, r->b->config.rules,
 			       KEY_FROM_NODE, &why);
 	if (ret || !ptr_has_place(r))
 		ret = root_bad(r, BCE_ERR_btree_root_bkey_invalid,
@@ -118,7 +170,7 @@ static int root_find(struct root *r)
 	else
 		ret = root_check_range(r);
 	bce_text_exit(&why);
-	r->level = entry->level;
+	r->level = entry.level;
 	r->on_disk = true;
 	return ret;
 }
@@ -209,8 +261,7 @@ static int load_lowest(struct root *r)
 /* The way up: nodes for the levels only the journal knows. */
 static int load_above(struct root *r)
 {
-	int top = r->b->config.overlay ?
-		bce_overlay_max_level(r->b->config.overlay, r->btree_id) : -1;
+	int top = bce_btree_root_level(r->b, r->btree_id);
 	struct node_id id = { };
 	int ret = 0;
 

@@ -859,6 +859,24 @@ int bce_trans_update_level(struct bce_trans *t, unsigned int btree_id, unsigned 
 }
 EXPORT_SYMBOL_GPL(bce_trans_update_level);
 
+int bce_trans_tell_triggers(struct bce_trans *t, unsigned int btree_id, unsigned int level,
+			    const struct bkey *old, const struct bkey *new)
+{
+	struct trigger_state *s = bce_trans_alloc(t, sizeof(*s));
+	int ret;
+
+	if (!s)
+		return -ENOMEM;
+	s->seen = *old;
+	s->told = true;
+	if (take_value(t, &s->seen))
+		return -ENOMEM;
+	ret = bce_trans_update_level(t, btree_id, level, new, TRANS_TRIGGER_ONLY);
+	if (!ret)
+		own_find(t, btree_id, level, new->p)->trigger = s;
+	return ret;
+}
+
 int bce_trans_update(struct bce_trans *t, unsigned int btree_id, const struct bkey *k,
 		     unsigned int flags)
 {

@@ -83,6 +83,16 @@ struct trans_hook {
 		      u64 seq);
 };
 
+/* private flag of an update: triggers are told of it, nothing is put anywhere */
+#define TRANS_TRIGGER_ONLY	(1 << 7)
+/*
+ * Triggers shall see how the pointer to a root becomes another one: it is no key of a node.
+ * @level: that a key with the pointer would have; @old, @new: type deleted for none
+ * Return: 0, -ENOMEM.
+ */
+int bce_trans_tell_triggers(struct bce_trans *t, unsigned int btree_id, unsigned int level,
+			    const struct bkey *old, const struct bkey *new);
+
 /* Context: after begin. */
 void bce_trans_set_hook(struct bce_trans *t, struct trans_hook *hook);
 

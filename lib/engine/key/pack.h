@@ -34,6 +34,13 @@ extern const struct key_format key_format_position_only;
 const char *bce_key_format_decode(struct key_format *f, const struct bkey_format_le *disk);
 void bce_key_format_encode(struct bkey_format_le *disk, const struct key_format *f);
 
+/* do the words that a search compares hold whole positions? */
+static inline bool key_format_searches_well(const struct key_format *f)
+{
+	return f->bits[BKEY_FIELD_INODE] + f->bits[BKEY_FIELD_OFFSET] +
+		f->bits[BKEY_FIELD_SNAPSHOT] <= 64;
+}
+
 /* length of the key header in u64s by its format byte: f->key_u64s or 5 */
 static inline unsigned int disk_key_u64s(const struct key_format *f, const struct disk_key *k)
 {
