@@ -283,7 +283,8 @@ static int expect_unlink(struct model *m, struct m_subvol *s, const struct m_ent
 		return rmdir ? -ENOTDIR : 0;
 	if (!rmdir)
 		return -EISDIR;
-	return i->nr_ent ? -ENOTEMPTY : 0;
+	/* in the first root, and in its snapshots, there is lost+found as well */
+	return i->nr_ent || i->inum == 4096 ? -ENOTEMPTY : 0;
 }
 
 static void op_unlink(struct model *m)
