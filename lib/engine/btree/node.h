@@ -112,7 +112,7 @@ static inline bool node_is_at(const struct btree_node *n, unsigned int btree_id,
 /* do lookups have to ask @open too? */
 static inline bool node_has_open(const struct btree_node *n)
 {
-	return n->open.nr && !n->id.level;
+	return !n->id.level && n->open.nr;
 }
 
 static inline bool node_trylock_read(struct btree_node *n)
