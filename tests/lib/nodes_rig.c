@@ -10,6 +10,7 @@
 #include "engine/check/check.h"
 #include "engine/format/ids.h"
 #include "engine/format/version.h"
+#include "engine/journal/overlay.h"
 #include "require.h"
 #include "sb_builder.h"
 
@@ -124,8 +125,10 @@ static void rings_make(struct world *w)
 	};
 }
 
-static void open_all(struct world *w, unsigned int replicas)
+static void open_all(struct world *w)
 {
+	unsigned int replicas = w->replicas;
+	struct overlay *overlay = NULL;
 	struct btrees_config btrees = {
 		.uuid_word = 0x1111111111111111ULL, .version = BCH_VERSION_CURRENT,
 		.version_min = BCH_VERSION_CURRENT, .node_sectors = NODE_SECTORS,
@@ -137,7 +140,9 @@ static void open_all(struct world *w, unsigned int replicas)
 		.block_sectors = BLOCK_SECTORS, .csum_type = BCH_CSUM_crc32c_nonzero,
 		.replicas = replicas, .replicas_required = 1, .flush_delay_ms = 10,
 		.rules = &w->rules, .members = w->sb.members, .log = w->log, .ring = w->ring,
-		.next_seq = 1, .replay_seq = 1, .ops = &journal_ops, .ctx = w,
+		.next_seq = w->replay.next_seq ?: 1,
+		.replay_seq = w->replay.nr_entries ? w->replay.last_seq : 1,
+		.ops = &journal_ops, .ctx = w,
 	};
 	struct allocator_config alloc = {
 		.members = w->sb.members, .sb = w->sb.w, .log = w->log,
@@ -151,6 +156,9 @@ static void open_all(struct world *w, unsigned int replicas)
 		.triggers = &triggers, .trigger_ctx = w,
 	};
 
+	if (w->replay.nr_entries)
+		require(!bce_overlay_build(&overlay, &w->replay));
+	btrees.overlay = overlay;
 	require(!bce_btrees_open(&w->b, &btrees));
 	require(!bce_journal_open(&w->j, &journal));
 	alloc.btrees = w->b;
@@ -158,8 +166,9 @@ static void open_all(struct world *w, unsigned int replicas)
 	require(!bce_allocator_open(&w->a, &alloc));
 	writing.journal = w->j;
 	writing.space_ctx = w->a;
-	require(!bce_btrees_start_writing(w->b, &writing, 1));
+	require(!bce_btrees_start_writing(w->b, &writing, journal.replay_seq));
 	bce_journal_replay_done(w->j);
+	bce_overlay_free(overlay);
 	require(!bce_allocator_read(w->a));
 	require(!bce_allocator_init_members(w->a));
 	require(!bce_allocator_start(w->a));
@@ -174,7 +183,8 @@ struct world *world_open(unsigned int nr, unsigned int replicas)
 	bce_log_set_print(w->log, print_line, NULL);
 	atomic64_set(&w->clock, 1);
 	rings_make(w);
-	open_all(w, replicas);
+	w->replicas = replicas;
+	open_all(w);
 	return w;
 }
 
@@ -203,6 +213,67 @@ static void check(struct world *w)
 		bce_sb_image_exit(&img[dev]);
 }
 
+/* where each ring stands, and what is still needed in it */
+static void note_positions(struct world *w)
+{
+	memset(w->ring_seq, 0, sizeof(w->ring_seq));
+	for (size_t i = 0; i < w->replay.nr_entries; i++) {
+		const struct journal_entry *e = w->replay.entry[i];
+
+		for (unsigned int c = 0; c < e->nr_copies; c++) {
+			u64 *seq = &w->ring_seq[e->copy[c].dev][e->copy[c].ring_index];
+
+			*seq = max(*seq, e->seq);
+		}
+	}
+	for (unsigned int dev = 0; dev < w->sb.nr; dev++) {
+		w->ring[dev].bucket_seq = w->ring_seq[dev];
+		w->ring[dev].cur_idx = w->replay.ring_pos[dev].ring_index;
+		w->ring[dev].cur_used_sectors = w->replay.ring_pos[dev].end_sectors;
+	}
+}
+
+static void journal_read(struct world *w)
+{
+	const struct bch_sb *dev_sb[64] = { };
+	struct journal_read_context ctx = {
+		.dev_sb = dev_sb, .members = w->sb.members, .rules = &w->rules, .log = w->log,
+	};
+
+	for (unsigned int dev = 0; dev < w->sb.nr; dev++)
+		dev_sb[dev] = w->sb.img[dev].sb;
+	ctx.sb = dev_sb[0];
+	bce_journal_replay_exit(&w->replay);
+	require(!bce_journal_read(&w->replay, &ctx));
+	note_positions(w);
+	bce_sb_edit_begin(w->sb.w);
+	require(bce_sb_blacklist_add(w->sb.w, w->replay.flush_seq + 1, w->replay.next_seq) >= 0);
+	require(!bce_sb_write(w->sb.w));
+	bce_sb_edit_end(w->sb.w);
+}
+
+static void close_all(struct world *w)
+{
+	bce_btrees_stop_writing(w->b);
+	bce_allocator_close(w->a);
+	bce_btrees_close(w->b);
+	bce_journal_close(w->j);
+}
+
+void world_crash(struct world *w)
+{
+	bce_allocator_stop(w->a);
+	bce_journal_halt(w->j);
+	close_all(w);
+	sb_rig_reopen(&w->sb);
+	journal_read(w);
+	w->failed = 0;
+	open_all(w);
+	bce_allocator_stop(w->a);
+	check(w);
+	require(!bce_allocator_start(w->a));
+}
+
 void world_close(struct world *w)
 {
 	struct journal_ring_end ends[64];
@@ -213,10 +284,8 @@ void world_close(struct world *w)
 	check(w);
 	require(!bce_journal_stop(w->j, &seq, ends));
 	require(!w->failed);
-	bce_btrees_stop_writing(w->b);
-	bce_allocator_close(w->a);
-	bce_btrees_close(w->b);
-	bce_journal_close(w->j);
+	close_all(w);
+	bce_journal_replay_exit(&w->replay);
 	bce_log_free(w->log);
 	sb_rig_close(&w->sb);
 	free(w);

@@ -27,6 +27,8 @@ struct world {
 	struct journal_replay	replay;
 	struct journal_ring	ring[64];
 	u64			ring_bucket[RING_NR];
+	u64			ring_seq[SB_RIG_MAX][RING_NR];
+	unsigned int		replicas;
 	struct journal		*j;
 	struct btrees		*b;
 	struct allocator	*a;
@@ -36,6 +38,8 @@ struct world {
 
 /* @replicas: of nodes and journal */
 struct world *world_open(unsigned int nr, unsigned int replicas);
+/* what is in memory alone is lost; replayed, and the checker finds nothing */
+void world_crash(struct world *w);
 /* everything written; the checker finds nothing; the journal ended */
 void world_close(struct world *w);
 

@@ -102,6 +102,26 @@ static void test_three_members(void **state)
 	run(3, 2, 6000);
 }
 
+/* what is not durable is lost, all of it together */
+static void test_crashes(void **state)
+{
+	struct world *w = world_open(2, 2);
+
+	for (unsigned int i = 0; i < 4000; i++) {
+		u64 slot = rnd() % 1000;
+
+		if (rnd() % 3)
+			assert_int_equal(write_extent(w, 2, slot, 4), 0);
+		else
+			remove_extent(w, slot);
+		if (rnd() % 100 == 0)
+			assert_int_equal(bce_journal_flush(w->j), 0);
+		if (rnd() % 400 == 0)
+			world_crash(w);
+	}
+	world_close(w);
+}
+
 static u64 fill(struct world *w)
 {
 	u64 nr = 0;
@@ -134,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_one_member, rnd_setup),
 		cmocka_unit_test_setup(test_three_members, rnd_setup),
+		cmocka_unit_test_setup(test_crashes, rnd_setup),
 		cmocka_unit_test_setup(test_full, rnd_setup),
 	};
 
