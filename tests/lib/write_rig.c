@@ -429,10 +429,10 @@ static void read_rings(struct write_rig *rig)
 static void close_all(struct write_rig *rig)
 {
 	bce_btrees_stop_writing(rig->btrees);
-	bce_btrees_close(rig->btrees);
-	rig->btrees = NULL;
 	bce_journal_close(rig->j);
 	rig->j = NULL;
+	bce_btrees_close(rig->btrees);
+	rig->btrees = NULL;
 	require(!rig->space_held);
 	members_close(rig);
 	members_open(rig);

@@ -46,7 +46,9 @@ struct task_struct;
  * @maintain_queued: nodes in it
  * @maintain_busy: nodes that workers have in hand
  * @maintain_far: nodes that are far over their limits
+ * @maintain_open: nodes may be queued
  * @maintain_error: first one since the last flush
+ * @maintain_last_error: of the node that was done last; 0: it went well
  * @maintain_wq, @maintain_worker: who works on it, several at once
  */
 struct btrees {
@@ -78,7 +80,8 @@ struct btrees {
 	struct list_head	maintain_queue;
 	unsigned int		maintain_queued, maintain_busy;
 	atomic_t		maintain_far;
-	int			maintain_error;
+	bool			maintain_open;
+	int			maintain_error, maintain_last_error;
 	struct workqueue_struct	*maintain_wq;
 	struct maintain_worker {
 		struct work_struct	work;

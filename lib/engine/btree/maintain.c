@@ -111,10 +111,8 @@ void bce_maintain_queue(struct btrees *b, struct btree_node *n)
 {
 	unsigned int queued = 0;
 
-	if (!b->maintain_wq)
-		return;
 	spin_lock(&b->maintain_lock);
-	if (!n->maintain_queued) {
+	if (b->maintain_open && !n->maintain_queued) {
 		n->maintain_queued = true;
 		list_add_tail(&n->maintain_link, &b->maintain_queue);
 		queued = ++b->maintain_queued;
@@ -143,6 +141,7 @@ static void queue_done(struct btrees *b, int error)
 {
 	spin_lock(&b->maintain_lock);
 	b->maintain_busy--;
+	WRITE_ONCE(b->maintain_last_error, error);
 	if (error && !b->maintain_error)
 		b->maintain_error = error;
 	spin_unlock(&b->maintain_lock);
@@ -261,7 +260,7 @@ int bce_node_pin_flush(struct journal *j, struct journal_pin *pin, u64 seq)
 	struct btree_node *n = container_of(pin, struct btree_node, pin);
 
 	bce_maintain_queue(btrees_of(n), n);
-	return READ_ONCE(btrees_of(n)->maintain_error);
+	return READ_ONCE(btrees_of(n)->maintain_last_error);
 }
 
 /* It is on its way already; should that fail it becomes the other pin. */
@@ -269,7 +268,7 @@ int bce_node_pin_flush_writing(struct journal *j, struct journal_pin *pin, u64 s
 {
 	struct btree_node *n = container_of(pin, struct btree_node, writing_pin);
 
-	return READ_ONCE(btrees_of(n)->maintain_error);
+	return READ_ONCE(btrees_of(n)->maintain_last_error);
 }
 
 /* ---- all of them ---- */
@@ -330,7 +329,16 @@ int bce_maintain_init(struct btrees *b)
 		b->maintain_worker[i].b = b;
 		INIT_WORK(&b->maintain_worker[i].work, maintain_work_fn);
 	}
+	b->maintain_open = true;
 	return 0;
+}
+
+void bce_maintain_stop(struct btrees *b)
+{
+	spin_lock(&b->maintain_lock);
+	b->maintain_open = false;
+	spin_unlock(&b->maintain_lock);
+	bce_maintain_drain(b);
 }
 
 void bce_maintain_exit(struct btrees *b)

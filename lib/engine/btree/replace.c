@@ -42,6 +42,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -957,12 +958,14 @@ int bce_node_replace(struct btrees *b, struct btree_node *n, const struct node_i
 int bce_btree_node_rewrite(struct btrees *b, unsigned int btree_id, unsigned int level,
 			   struct bpos pos)
 {
+	unsigned int nofs;
 	struct btree_node *n;
 	struct node_id id;
 	int ret;
 
 	if (!b->writing.journal)
 		return -EROFS;
+	nofs = memalloc_nofs_save();
 	mutex_lock(&b->interior_lock);
 	n = bce_node_lock_at(b, btree_id, level, pos);
 	ret = PTR_ERR_OR_ZERO(n);
@@ -973,6 +976,7 @@ int bce_btree_node_rewrite(struct btrees *b, unsigned int btree_id, unsigned int
 			bce_node_replace(b, n, &id, REPLACE_MOVE);
 	}
 	mutex_unlock(&b->interior_lock);
+	memalloc_nofs_restore(nofs);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_btree_node_rewrite);

@@ -7,7 +7,8 @@
  * in memory: nodes that were changed are never written and never dropped.
  *
  * After the end of writing nodes can still be read. What could not be written because of an error
- * stays in memory until the btrees are closed; its pins go, as the journal does.
+ * stays in memory until the btrees are closed; its pins go, as the journal does. The journal is closed
+ * before the btrees: reclaim may just be looking at a node.
  */
 #include "engine/btree/writer.h"
 
@@ -78,9 +79,7 @@ void bce_btrees_stop_writing(struct btrees *b)
 	WRITE_ONCE(b->writable, false);
 	if (!j)
 		return;
-	if (b->maintain_wq)
-		bce_maintain_drain(b);
-	bce_maintain_exit(b);
+	bce_maintain_stop(b);
 	bce_node_cache_for_each(&b->cache, drop_pins, j);
 	b->writing.journal = NULL;
 }

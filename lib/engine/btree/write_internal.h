@@ -113,7 +113,8 @@ int bce_node_replace(struct btrees *b, struct btree_node *n, const struct node_i
 /* ---- maintain.c ---- */
 
 int bce_maintain_init(struct btrees *b);
-/* nobody commits any more */
+/* nothing is queued any more; returns when what was has been done */
+void bce_maintain_stop(struct btrees *b);
 void bce_maintain_exit(struct btrees *b);
 /* returns when nothing is queued or in hand; the first error since the last call */
 int bce_maintain_drain(struct btrees *b);

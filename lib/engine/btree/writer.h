@@ -63,7 +63,10 @@ int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config 
  * Context: may sleep long. Return: 0 or the first error.
  */
 int bce_btrees_flush(struct btrees *b);
-/* no transaction runs any more; unwritten keys (after an error) are dropped */
+/*
+ * No transaction runs any more; pins of unwritten keys (after an error) are dropped. The journal
+ * has been stopped or halted, and is to be closed before the btrees.
+ */
 void bce_btrees_stop_writing(struct btrees *b);
 
 /*
