@@ -308,6 +308,8 @@ int bce_btrees_flush(struct btrees *b)
 
 	if (!b->writing.journal)
 		return 0;
+	/* what failed before may go well now */
+	bce_maintain_drain(b);
 	do {
 		ret = flush_pass(b);
 	} while (ret > 0);

@@ -111,6 +111,7 @@ struct replace {
 	unsigned int		nr_old;
 	struct new_node		new[NR_NEW_MAX];
 	unsigned int		nr_new;
+	struct node_piece	pieces[NODE_PIECES_MAX];
 	struct btree_node	*nodes[NR_OLD_MAX + NR_NEW_MAX];
 	/* memory that was not to be had under the locks */
 	struct new_node		*want;
@@ -364,17 +365,13 @@ static int write_new(struct replace *r, unsigned int first)
 
 static int write_pieces(struct replace *r, struct bpos min, struct bpos max)
 {
-	struct node_piece *pieces = kvmalloc_array(NODE_PIECES_MAX, sizeof(*pieces), GFP_NOFS);
 	unsigned int i;
 
-	if (!pieces)
-		return -ENOMEM;
-	r->nr_new = bce_node_keys_cut(&r->b->config, &r->keys, min, max, pieces);
+	r->nr_new = bce_node_keys_cut(&r->b->config, &r->keys, min, max, r->pieces);
 	for (i = 0; i < r->nr_new; i++) {
-		r->new[i].piece = pieces[i];
+		r->new[i].piece = r->pieces[i];
 		new_init(r, &r->new[i], r->level, &r->keys, r->node_seq);
 	}
-	kvfree(pieces);
 	return write_new(r, 0);
 }
 
@@ -382,7 +379,6 @@ static int write_pieces(struct replace *r, struct bpos min, struct bpos max)
 static int write_root_above(struct replace *r)
 {
 	struct node_keys *keys = &r->root_keys;
-	struct node_piece piece;
 	unsigned int i;
 	int ret;
 
@@ -397,8 +393,12 @@ static int write_root_above(struct replace *r)
 		keys->nr_words += bce_key_write_unpacked(&r->new[i].ptr,
 					(struct disk_key *)(keys->words + keys->nr_words));
 	keys->nr = r->nr_new;
-	bce_node_keys_cut(&r->b->config, keys, POS_MIN, SPOS_MAX, &piece);
-	r->new[i].piece = piece;
+	/* pointers to all pieces fit into nodes of 4 KiB, of which smaller ones are not made */
+	if (bce_node_keys_cut(&r->b->config, keys, POS_MIN, SPOS_MAX, r->pieces) > 1) {
+		log_replace(r, "nodes are too small for a root above");
+		return -ENOSPC;
+	}
+	r->new[i].piece = r->pieces[0];
 	new_init(r, &r->new[i], r->level + 1, keys, 0);
 	r->nr_new++;
 	r->grows = true;

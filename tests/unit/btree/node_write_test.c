@@ -266,7 +266,7 @@ static void crash(void **state)
 {
 	struct world *w = world_new(&plain);
 
-	crashes(w, 12);
+	crashes(w, 8);
 	world_free(w);
 }
 
@@ -284,7 +284,7 @@ static void crash_variants(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(o); i++) {
 		struct world *w = world_new(&o[i]);
 
-		crashes(w, 5);
+		crashes(w, 4);
 		world_free(w);
 	}
 }
@@ -405,6 +405,41 @@ static void no_space(void **state)
 	world_free(w);
 }
 
+/* roots that have outgrown one node many times over before they can be written at all */
+static void large_roots(void **state)
+{
+	struct world *w = world_new(&plain);
+	unsigned int i;
+
+	__atomic_store_n(&w->rig.space_fail, UINT32_MAX, __ATOMIC_RELAXED);
+	for (i = 0; i < 3; i++)
+		change(w, 800, 0, i * 1000, 1000);
+	assert_int_equal(bce_btree_root_level(w->rig.btrees, ids[0]), 0);
+	__atomic_store_n(&w->rig.space_fail, 0, __ATOMIC_RELAXED);
+	compare(w);
+	restart(w);
+	compare(w);
+	assert_true(wr_count_nodes(&w->rig, ids[0]) > 20);
+
+	/* the same from a journal */
+	wr_stop(&w->rig);
+	assert_int_equal(wr_open(&w->rig), 0);
+	world_free(w);
+	w = world_new(&plain);
+	__atomic_store_n(&w->rig.space_fail, UINT32_MAX, __ATOMIC_RELAXED);
+	change(w, 2000, 0, 0, POSITIONS);
+	assert_int_equal(bce_journal_flush(w->rig.j), 0);
+	wr_crash(&w->rig);
+	__atomic_store_n(&w->rig.space_fail, 0, __ATOMIC_RELAXED);
+	assert_int_equal(wr_open(&w->rig), 0);
+	compare(w);
+	change(w, 500, 20, 0, POSITIONS);
+	compare(w);
+	restart(w);
+	compare(w);
+	world_free(w);
+}
+
 static int any_leaf(void *ctx, const struct btree_node_view *view)
 {
 	struct bpos *max = ctx;
@@ -449,7 +484,7 @@ static void no_memory(void **state)
 	int ret;
 
 	change(w, 600, 0, 0, POSITIONS);
-	for (nth = 1; nth < 130; nth++) {
+	for (nth = 1; nth < 100; nth++) {
 		kapi_alloc_fail(nth, false);
 		for (i = 0; i < 8; i++) {
 			b.nr = 1;
@@ -552,6 +587,7 @@ int main(void)
 		cmocka_unit_test(failing_member),
 		cmocka_unit_test(all_fail),
 		cmocka_unit_test(no_space),
+		cmocka_unit_test(large_roots),
 		cmocka_unit_test(rewrite),
 		cmocka_unit_test(no_memory),
 		cmocka_unit_test(threads),
