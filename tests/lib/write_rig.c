@@ -20,6 +20,7 @@
 #include "engine/sb/members.h"
 #include "engine/util/csum.h"
 #include "kapi/kapi.h"
+#include "record.h"
 #include "require.h"
 
 #define UUID_WORD	0x1111111111111111ULL
@@ -116,9 +117,11 @@ static void members_open(struct write_rig *rig)
 	rig->members = bce_members_alloc();
 	faults = (struct kapi_bdev_fault) { .before = fail_nodes, .priv = rig };
 	for (i = 0; i < rig->o.nr; i++) {
-		rig->bdev[i] = kapi_bdev_from_fd(dup(rig->fd[i]), "member", O_RDWR);
+		rig->bdev[i] = rig->record ? record_bdev(rig->record, i) :
+			kapi_bdev_from_fd(dup(rig->fd[i]), "member", O_RDWR);
 		require(!IS_ERR(rig->bdev[i]));
-		kapi_bdev_set_fault(rig->bdev[i], &faults);
+		if (!rig->record)
+			kapi_bdev_set_fault(rig->bdev[i], &faults);
 		bce_sb_member(rig->b[0].sb, i, &m);
 		m.durability = 1;
 		m.state = MEMBER_RW;
@@ -131,7 +134,7 @@ static void members_close(struct write_rig *rig)
 	unsigned int i;
 
 	bce_members_free(rig->members);
-	for (i = 0; i < rig->o.nr; i++)
+	for (i = 0; i < rig->o.nr && !rig->record; i++)
 		kapi_bdev_close(rig->bdev[i]);
 }
 
@@ -436,6 +439,28 @@ static void close_all(struct write_rig *rig)
 	require(!rig->space_held);
 	members_close(rig);
 	members_open(rig);
+}
+
+void wr_record(struct write_rig *rig)
+{
+	members_close(rig);
+	rig->record = record_start(rig->fd, rig->o.nr, 512);
+	require(rig->record);
+	members_open(rig);
+}
+
+void wr_take_images(struct write_rig *rig, const int *fds, u64 next_node)
+{
+	unsigned int i;
+
+	members_close(rig);
+	for (i = 0; i < rig->o.nr; i++) {
+		close(rig->fd[i]);
+		rig->fd[i] = dup(fds[i]);
+	}
+	rig->next_node = next_node;
+	members_open(rig);
+	read_rings(rig);
 }
 
 void wr_crash(struct write_rig *rig)

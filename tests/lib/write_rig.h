@@ -55,6 +55,7 @@ struct write_rig {
 	unsigned int		space_fail;	/* -ENOSPC for so many */
 	unsigned int		nr_blacklisted;
 	int			failed;
+	struct record		*record;	/* members are recorded; before wr_open() */
 	/* faults: bit per member; its writes to nodes fail, the journal's do not */
 	u64			fail_writes;
 };
@@ -65,6 +66,10 @@ void wr_exit(struct write_rig *rig);
 int wr_open(struct write_rig *rig);
 /* only what is on the members remains */
 void wr_crash(struct write_rig *rig);
+/* record from now on; before wr_open(). rig->record is the caller's to stop and free, after wr_exit() */
+void wr_record(struct write_rig *rig);
+/* instead of what wr_init() has made, the members as @fds have them, which are closed with it */
+void wr_take_images(struct write_rig *rig, const int *fds, u64 next_node);
 /* everything written, the journal ended; the next open finds nothing to replay */
 void wr_stop(struct write_rig *rig);
 
