@@ -254,12 +254,17 @@ static int read_any(struct move *mv, unsigned int *source)
 
 /* ---- write ---- */
 
+/*
+ * Copygc makes space, and must not find the lock held by somebody who waits for it: others take what
+ * there is.
+ */
 static struct write_how move_how(const struct move *mv)
 {
 	return (struct write_how) {
 		.opts		= &mv->opts,
 		.watermark	= mv->m->watermark,
 		.stream		= mv->m->stream,
+		.nonblock	= mv->m->watermark != ALLOC_COPYGC,
 	};
 }
 

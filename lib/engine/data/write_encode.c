@@ -85,6 +85,7 @@ int bce_write_get_space(struct data_writer *w, const struct write_how *how, unsi
 					   how->opts->data_replicas_required),
 		.watermark = how->watermark,
 		.target = how->opts->foreground_target,
+		.nonblock = how->nonblock,
 		.exclude_devs = exclude,
 		.stream = how->stream,
 	};

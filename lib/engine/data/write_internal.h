@@ -69,6 +69,7 @@ struct write_how {
 	enum alloc_watermark		watermark;
 	u64				stream;
 	bool				may_wait;	/* for buffers: the caller holds none */
+	bool				nonblock;	/* no waiting for space */
 };
 
 /* ---- write_encode.c ---- */
