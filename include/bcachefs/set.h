@@ -40,6 +40,7 @@ struct bce_open_opts {
 	bool			norecovery;		/* do not look at the journal of a dirty set */
 	bool			no_splitbrain_check;
 	bool			read_all_journal;	/* keep old entries for listing */
+	bool			initialise;		/* a freshly formatted set may be started: bce_set_go_rw() */
 	u64			sb_sector;		/* 0: usual */
 	bce_key_fn		key;
 	void			*key_ctx;
@@ -74,6 +75,31 @@ int bce_set_start_async(struct bce_set *set);
  * has started it.
  */
 int bce_set_wait_started(struct bce_set *set);
+
+/* ---- writing ---- */
+
+/**
+ * bce_set_go_rw() - let the set be changed
+ *
+ * Recovery, as far as it writes: superblocks say that the set is in use, the journal's keys go
+ * into the btrees, what a crash interrupted is finished. A set that was never started is
+ * initialised if it was opened so. Nothing has been written if it fails before the superblocks.
+ *
+ * @why: 512 bytes for a reason when it fails (may be NULL)
+ * Context: may sleep for long. Return: 0, also when it is already; -EROFS opened read-only, or
+ * members or version do not allow it; -ESHUTDOWN not started; -EIO, -ENOMEM, -ENOSPC.
+ * Source: docs/format/40-recovery.md, section 1.
+ */
+int bce_set_go_rw(struct bce_set *set, char why[512]);
+/**
+ * bce_set_go_ro() - clean shutdown of writing; the set stays readable
+ * Waits for changes that are under way. Also after an emergency, to stop what still runs.
+ * Return: 0: what is on the members is complete and marked clean; -EROFS it was stopped by an
+ * error before, and is not.
+ * Source: docs/format/30-journal.md, section 10.
+ */
+int bce_set_go_ro(struct bce_set *set);
+bool bce_set_is_rw(struct bce_set *set);
 
 /* references. The last put frees and may sleep; the set must be out of the registry by then */
 void bce_set_get(struct bce_set *set);

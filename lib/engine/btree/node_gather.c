@@ -71,7 +71,7 @@ static const struct disk_key *key_at(const struct node_keys *keys, u32 pos)
 	return (const struct disk_key *)(keys->words + pos);
 }
 
-static void key_get(const struct node_keys *keys, u32 pos, struct bkey *k)
+static void node_key_get(const struct node_keys *keys, u32 pos, struct bkey *k)
 {
 	bce_key_unpack(&key_format_position_only, key_at(keys, pos), k);
 }
@@ -92,7 +92,7 @@ static struct key_format format_of(const struct node_keys *keys, u32 first, u32 
 	bce_key_format_stats_add_pos(&stats, min);
 	bce_key_format_stats_add_pos(&stats, max);
 	for (pos = first; pos < end; pos += key_at(keys, pos)->u64s) {
-		key_get(keys, pos, &k);
+		node_key_get(keys, pos, &k);
 		bce_key_format_stats_add(&stats, &k);
 	}
 	return bce_key_format_choose(&stats);

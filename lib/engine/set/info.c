@@ -48,7 +48,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		.time_precision_ns = sb->time_precision,
 		.clean = sb->clean,
 		.encrypted = sb->encrypted,
-		.read_only = true,
+		.read_only = !bce_set_is_rw(set),
 		.started = state == SET_STARTED,
 		.nr_present = hweight64(present),
 		.errors = bce_log_errors_total(set->log),

@@ -25,6 +25,7 @@
 #include "engine/data/read.h"
 #include "engine/journal/overlay.h"
 #include "engine/names/snapshot.h"
+#include "engine/set/rw.h"
 #include "engine/util/csum.h"
 #include "engine/util/text.h"
 
@@ -263,6 +264,7 @@ static void set_free(struct bce_set *set)
 {
 	unsigned int i;
 
+	bce_set_rw_free(set);
 	bce_data_reader_free(set->reader);
 	bce_snapshot_table_free(set->snapshots);
 	bce_btrees_close(set->btrees);
@@ -285,6 +287,7 @@ static struct bce_set *set_alloc(const struct bce_open_opts *opts)
 		return NULL;
 	refcount_set(&set->ref, 1);
 	mutex_init(&set->lock);
+	mutex_init(&set->rw_lock);
 	init_waitqueue_head(&set->start_wait);
 	INIT_LIST_HEAD(&set->registry_link);
 	set->opts = *opts;

@@ -4,6 +4,7 @@
  */
 #include <bcachefs/read.h>
 
+#include <linux/bio.h>
 #include <linux/build_bug.h>
 #include <linux/container_of.h>
 #include <linux/export.h>
@@ -12,7 +13,7 @@
 #include "engine/data/extent_at.h"
 #include "engine/data/read.h"
 #include "engine/names/snapshot.h"
-#include "engine/set/set_internal.h"
+#include "engine/set/rw.h"
 
 /* the engine's part of a struct bce_read */
 static struct data_read *to_data_read(struct bce_read *read)
@@ -55,6 +56,8 @@ void bce_read_submit(struct bce_set *set, struct bce_read *read)
 		read->done(read, ret);
 		return;
 	}
+	if (bce_set_is_rw(set))
+		atomic64_add(bio_sectors(read->bio), &set->rw->io_clock[0]);
 	data->bio = read->bio;
 	data->inum = read->file.inum;
 	data->done = read_done;

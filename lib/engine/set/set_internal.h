@@ -20,6 +20,7 @@ struct bce_cipher;
 struct btrees;
 struct data_reader;
 struct overlay;
+struct set_rw;
 struct snapshot_table;
 
 #define BCE_SET_MEMBERS_MAX	64
@@ -59,6 +60,8 @@ struct bce_set {
 	struct btrees		*btrees;
 	struct snapshot_table	*snapshots;
 	struct data_reader	*reader;
+	struct set_rw		*rw;		/* set at the first bce_set_go_rw(), stays; rw.h */
+	struct mutex		rw_lock;	/* going read-write and back; outside @lock */
 
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
 	int			start_error;

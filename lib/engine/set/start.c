@@ -27,18 +27,38 @@
 #include "engine/format/sb.h"
 #include "engine/journal/overlay.h"
 #include "engine/names/snapshot.h"
+#include "engine/set/rw.h"
+
+/* A set that was never started, and is only looked at, is shown as it would be after its start. */
+static bool start_in_memory(const struct bce_set *set)
+{
+	return !set->info.initialized && !set->opts.initialise &&
+		(set->opts.read_only || set->opts.nochanges);
+}
+
+static int start_first_keys(struct bce_set *set)
+{
+	static const struct btrees_write_config memory_only;
+	int ret = bce_btrees_start_writing(set->btrees, &memory_only, 0);
+
+	if (ret)
+		return ret;
+	ret = bce_set_init_keys(set);
+	bce_btrees_stop_writing(set->btrees);
+	return ret;
+}
 
 /* what the superblock must promise before keys are read */
 static int start_check_features(struct bce_set *set)
 {
 	u64 need = BIT_ULL(BCH_FEATURE_new_extent_overwrite);
 
-	if (!set->info.initialized) {
+	if (!set->info.initialized && !set->opts.initialise && !start_in_memory(set)) {
 		bce_log_line(set->log, BCE_LOG_ERR,
 			     "formatted but never initialised: there is nothing to read before its first read-write mount");
 		return -ENODATA;
 	}
-	if (!set->info.clean)
+	if (!set->info.clean && set->info.initialized)
 		need |= BIT_ULL(BCH_FEATURE_extents_above_btree_updates);
 	if (need & ~set->info.features) {
 		bce_log_line(set->log, BCE_LOG_ERR,
@@ -64,6 +84,12 @@ static int start_journal(struct bce_set *set)
 	unsigned int i;
 	int ret;
 
+	if (!set->info.initialized) {
+		/* nothing on the members counts */
+		set->replay.clean = true;
+		set->replay.next_seq = 1;
+		return 0;
+	}
 	for (i = 0; i < BCE_SET_MEMBERS_MAX; i++)
 		dev_sb[i] = set->dev_sb[i].sb;
 	ret = bce_journal_read(&set->replay, &ctx);
@@ -131,6 +157,8 @@ static int start_locked(struct bce_set *set)
 		ret = start_btrees(set);
 	if (!ret)
 		ret = bce_snapshot_table_read(&set->snapshots, set->btrees, set->log);
+	if (!ret && start_in_memory(set))
+		ret = start_first_keys(set);
 	if (!ret)
 		ret = start_reader(set);
 	return ret;

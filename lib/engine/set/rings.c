@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the last writer of each journal ring stood.
+ *
+ * After a clean shutdown the member's record tells: ring index and sectors used. The last entry
+ * there is the one an unclean recovery would start from until a newer flush entry exists, so its
+ * bucket counts as holding it.
+ *
+ * After any other end the rings themselves tell. The newest entry of a member, whatever became of it
+ * (dropped, torn), ends where the next one begins; and each bucket holds entries up to the highest
+ * number seen in it. Entries below the replay set were not kept: their buckets are free.
+ *
+ * Source: docs/format/30-journal.md, sections 5, 7, 10.
+ */
+#include "engine/set/rw.h"
+
+#include <linux/errno.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/slab.h>
+
+#include "engine/format/ids.h"
+#include "engine/journal/ring_walk.h"
+#include "engine/set/set_internal.h"
+
+static bool member_keeps_journal(const struct member_info *m)
+{
+	return m->exists && m->state == MEMBER_RW && m->durability &&
+		(m->data_allowed >> BCH_DATA_journal & 1);
+}
+
+static int ring_load(struct journal_ring *ring, const struct bch_sb *own_sb)
+{
+	struct ring_walk w;
+	u64 bucket;
+	u32 index;
+
+	bce_ring_walk_init(&w, own_sb);
+	while (bce_ring_walk_next(&w, &bucket, &index))
+		ring->nr++;
+	if (!ring->nr)
+		return 0;
+	ring->bucket = kvcalloc(ring->nr, sizeof(*ring->bucket), GFP_KERNEL);
+	ring->bucket_seq = kvcalloc(ring->nr, sizeof(*ring->bucket_seq), GFP_KERNEL);
+	if (!ring->bucket || !ring->bucket_seq)
+		return -ENOMEM;
+	bce_ring_walk_init(&w, own_sb);
+	while (bce_ring_walk_next(&w, &bucket, &index))
+		ring->bucket[index] = bucket;
+	return 0;
+}
+
+static void stand_by_record(struct journal_ring *ring, const struct member_info *m, u64 last_seq)
+{
+	if (m->last_journal_bucket >= ring->nr)
+		return;
+	ring->cur_idx = m->last_journal_bucket;
+	ring->cur_used_sectors = min(m->last_journal_offset_sectors, m->bucket_sectors);
+	ring->bucket_seq[ring->cur_idx] = last_seq;
+}
+
+static void note_entries(struct bce_set *set, struct journal_ring *ring)
+{
+	const struct journal_replay *r = &set->replay;
+	unsigned int c;
+	size_t i;
+
+	for (i = 0; i < r->nr_entries; i++)
+		for (c = 0; c < r->entry[i]->nr_copies; c++) {
+			const struct journal_copy *copy = &r->entry[i]->copy[c];
+			struct journal_ring *one = &ring[copy->dev];
+
+			if (copy->ring_index < one->nr)
+				one->bucket_seq[copy->ring_index] =
+					max(one->bucket_seq[copy->ring_index], r->entry[i]->seq);
+		}
+}
+
+/* behind the newest entry of the ring, whatever became of it */
+static void stand_by_scan(struct bce_set *set, unsigned int dev, struct journal_ring *ring)
+{
+	const struct journal_ring_pos *pos = &set->replay.ring_pos[dev];
+
+	if (!pos->seq || pos->ring_index >= ring->nr)
+		return;
+	ring->cur_idx = pos->ring_index;
+	ring->cur_used_sectors = pos->end_sectors;
+	ring->bucket_seq[ring->cur_idx] = max(ring->bucket_seq[ring->cur_idx], pos->seq);
+}
+
+int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring)
+{
+	struct member_info m;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < set->info.nr_devices; i++) {
+		if (!set->dev_sb[i].sb)
+			continue;
+		bce_sb_member(set->best.sb, i, &m);
+		ret = ring_load(&ring[i], set->dev_sb[i].sb);
+		if (ret || !ring[i].nr)
+			continue;
+		ring[i].usable = member_keeps_journal(&m);
+		if (set->replay.clean)
+			stand_by_record(&ring[i], &m, set->replay.next_seq - 1);
+		else
+			stand_by_scan(set, i, &ring[i]);
+	}
+	if (!ret && !set->replay.clean)
+		note_entries(set, ring);
+	if (ret)
+		bce_set_rings_free(ring);
+	return ret;
+}
+
+void bce_set_rings_free(struct journal_ring *ring)
+{
+	unsigned int i;
+
+	for (i = 0; i < BCE_SET_MEMBERS_MAX; i++) {
+		kvfree(ring[i].bucket);
+		kvfree(ring[i].bucket_seq);
+		ring[i] = (struct journal_ring) { };
+	}
+}

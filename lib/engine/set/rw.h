@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef ENGINE_SET_RW_H
+#define ENGINE_SET_RW_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "engine/btree/writer.h"
+#include "engine/data/read.h"
+#include "engine/data/write.h"
+#include "engine/journal/journal.h"
+#include "engine/names/write.h"
+#include "engine/set/set_internal.h"
+
+struct allocator;
+struct data_writer;
+struct sb_writer;
+struct text_buf;
+
+enum rw_state {
+	RW_OFF,
+	RW_STARTING,
+	RW_ON,
+	RW_STOPPING,
+	RW_FAILED,		/* an error stopped writing; bce_set_go_ro() still has to clean up */
+};
+
+/**
+ * struct set_rw - what a set has while it can be changed
+ * @state:       changed under set->lock, but for RW_ON to RW_FAILED, which anybody may do
+ * @users:       calls that change something, under way; new ones only while RW_ON
+ * @idle:        woken when @users falls to 0
+ * @key_version: the last one given out (docs/format/20-checksums-encryption.md)
+ * @io_clock:    sectors read, written
+ */
+struct set_rw {
+	enum rw_state		state;
+	atomic_t		users;
+	wait_queue_head_t	idle;
+	atomic64_t		key_version;
+	atomic64_t		io_clock[2];
+	bool			was_clean;	/* how the last writer ended */
+	bool			initialized;
+	u64			next_seq;	/* of the journal */
+	struct journal_ring	ring[BCE_SET_MEMBERS_MAX];
+	struct sb_writer	*sb;
+	struct journal		*journal;
+	struct allocator	*alloc;
+	struct data_writer	*data;
+	struct data_options	data_options;
+	struct data_snapshots	data_snapshots;
+	struct data_read_live	live;
+	struct names_writer	names;
+	bool			names_ready;	/* initialised */
+};
+
+/* a change begins: 0, or -EROFS; pair with put */
+int bce_set_write_get(struct bce_set *set);
+void bce_set_write_put(struct bce_set *set);
+
+/* the last reference is gone: writing, if it is still on, ends without a clean shutdown */
+void bce_set_rw_free(struct bce_set *set);
+
+/* writing ends here and now, for the reason given */
+__printf(2, 3) void bce_set_fail(struct bce_set *set, const char *fmt, ...);
+
+/* ---- rw_rooms.c: data and names ---- */
+
+int bce_set_rooms_open(struct bce_set *set);
+/* what a crash interrupted is finished; changes keys */
+int bce_set_rooms_resume(struct bce_set *set);
+/* no background work of theirs any more */
+void bce_set_rooms_stop(struct bce_set *set);
+void bce_set_rooms_close(struct bce_set *set);
+
+/* ---- write_api.c ---- */
+
+/* contents of a file from offset 0, waited for; its size is @bytes afterwards */
+int bce_set_write_contents(void *set, struct bce_file_id file, const void *data, size_t bytes);
+
+/* ---- rings.c ---- */
+
+/*
+ * Where each member's ring stands, [BCE_SET_MEMBERS_MAX]; by the member records after a clean
+ * shutdown, by the entries found after another. Return: 0, -ENOMEM. Free with rings_free().
+ */
+int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring);
+void bce_set_rings_free(struct journal_ring *ring);
+
+/* ---- triggers.c ---- */
+extern const struct btree_trigger_ops bce_set_trigger_ops;	/* ctx: struct bce_set */
+
+/* ---- init.c: the first start, docs/format/00-overview.md, section 9 ---- */
+
+/* sections and rings in the image of the superblock, before the journal is opened */
+int bce_set_init_sb(struct bce_set *set, struct text_buf *why);
+/* counters of free buckets, before any bucket is marked */
+int bce_set_init_counters(struct bce_set *set);
+/* first snapshot, subvolume, directories; without a journal they stay in memory */
+int bce_set_init_keys(struct bce_set *set);
+/* flush; then INITIALIZED */
+int bce_set_init_finish(struct bce_set *set);
+
+#endif

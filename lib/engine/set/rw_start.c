@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A set that is being read becomes one that can be changed.
+ *
+ *   may it be?            opened so, all that must be there is there, our version, nothing to repair
+ *   superblocks           not clean; numbers of lost journal entries blacklisted; or, for a set that
+ *                         was never started, what its first start needs (init.c)
+ *   journal               goes on behind the last entry of each ring
+ *   allocator             generations, counters
+ *   btrees                the overlay's keys become unwritten keys of the nodes, which pin the old
+ *                         entries until they are written
+ *   what was interrupted  is finished; superblock and journal buckets are as they should be
+ *   background work
+ *
+ * From the first superblock on the set counts as not shut down cleanly. A crash at any point before
+ * the first flushed journal entry leaves the old entries as they were: the start is then repeated,
+ * with more numbers blacklisted. A start that fails half-way leaves the set readable and is taken
+ * back by bce_set_go_ro().
+ *
+ * What belongs to writing (struct set_rw) is made at the first call and kept with the set, so calls
+ * that lose a race against the end of writing find it there and are refused.
+ *
+ * Source: docs/format/40-recovery.md, section 1; 30-journal.md, section 8.
+ */
+#include "engine/set/rw.h"
+
+#include <linux/blkdev.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/ktime.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <bcachefs/set.h>
+
+#include "engine/alloc/alloc.h"
+#include "engine/format/ids.h"
+#include "engine/format/version.h"
+#include "engine/set/set_internal.h"
+#include "engine/util/text.h"
+
+#define KEY_VERSION_SKIP	65536	/* versions a lost journal may have used: 40-recovery, 1.10 */
+
+static u64 option(const struct bce_set *set, const char *name)
+{
+	return bce_sb_option_get(set->best.sb, bce_sb_option_by_name(name));
+}
+
+/* ---- may it be? ---- */
+
+static int check_opened_for_writing(const struct bce_set *set, struct text_buf *why)
+{
+	if (!set->opts.read_only && !set->opts.nochanges && !set->opts.norecovery)
+		return 0;
+	bce_text_printf(why, "the set was assembled with %s: it can only be read",
+			set->opts.read_only ? "read_only" :
+			set->opts.nochanges ? "nochanges" : "norecovery");
+	return -EROFS;
+}
+
+static int check_version(const struct bce_set *set, struct text_buf *why)
+{
+	struct text_buf version = TEXT_BUF_INIT;
+
+	if (set->info.version == BCH_VERSION_CURRENT)
+		return 0;
+	bce_version_text(&version, set->info.version);
+	bce_text_printf(why, "the set has version %s; only sets of version 1.13 are written, and no version is raised unasked: mount it once with Linux 6.12 to upgrade it",
+			bce_text_str(&version));
+	bce_text_exit(&version);
+	return -EROFS;
+}
+
+static int check_passes(const struct bce_set *set, struct text_buf *why)
+{
+	const struct bch_sb_field *f;
+	size_t bytes;
+	u64 passes;
+
+	if (!set->info.initialized)
+		return 0;
+	f = bce_sb_field(set->best.sb, BCH_SB_FIELD_ext, &bytes);
+	passes = f && bytes >= 16 ? le64_to_cpu(((const __le64 *)f)[1]) : 0;
+	if (passes) {
+		bce_text_printf(why, "the superblock asks for recovery passes 0x%llx first: check the set with Linux 6.12 (mount -o fsck)",
+				passes);
+		return -EROFS;
+	}
+	if (!(set->info.compat >> BCH_COMPAT_alloc_info & 1)) {
+		bce_text_printf(why, "the superblock says that allocation information is not complete: check the set with Linux 6.12 (mount -o fsck)");
+		return -EROFS;
+	}
+	return 0;
+}
+
+static int check_roots(struct bce_set *set, struct text_buf *why)
+{
+	int ret = bce_btrees_read_roots(set->btrees);
+
+	if (ret)
+		bce_text_printf(why, "not every btree root is readable");
+	return ret;
+}
+
+static int check_members(struct bce_set *set, struct text_buf *why)
+{
+	unsigned int i, writable = 0;
+
+	for (i = 0; i < set->info.nr_devices; i++) {
+		struct member_dev *m = bce_member_get_io(set->members, i);
+		bool read_only, rw;
+
+		if (!m)
+			continue;
+		read_only = bdev_read_only(m->bdev);
+		rw = m->info.state == MEMBER_RW;
+		if (read_only && rw)
+			bce_text_printf(why, "device %s is read-only", m->name);
+		bce_member_put_io(m);
+		if (read_only && rw)
+			return -EROFS;
+		writable += rw;
+	}
+	if (!writable)
+		bce_text_printf(why, "no member is read-write");
+	return writable ? 0 : -EROFS;
+}
+
+static int rw_check(struct bce_set *set, struct text_buf *why)
+{
+	int ret = bce_set_readable(set);
+
+	if (ret) {
+		bce_text_printf(why, "the set cannot be read");
+		return ret;
+	}
+	return check_opened_for_writing(set, why) ?: check_version(set, why) ?:
+		check_passes(set, why) ?: check_roots(set, why) ?: check_members(set, why);
+}
+
+/* ---- superblocks ---- */
+
+static int sb_open(struct bce_set *set)
+{
+	const struct bch_sb *dev_sb[BCE_SET_MEMBERS_MAX];
+	unsigned int i;
+
+	if (set->rw->sb)
+		return 0;
+	for (i = 0; i < BCE_SET_MEMBERS_MAX; i++)
+		dev_sb[i] = set->dev_sb[i].sb;
+	return bce_sb_writer_open(&set->rw->sb, set->best.sb, dev_sb, set->members, set->log);
+}
+
+static int sb_note_mount_times(struct bce_set *set)
+{
+	u64 present = bce_members_present(set->members);
+	struct bch_sb *sb = bce_sb_image(set->rw->sb);
+	struct member_info m;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < set->info.nr_devices; i++) {
+		if (!(present >> i & 1))
+			continue;
+		bce_sb_member(sb, i, &m);
+		m.last_mount = ktime_get_real_seconds();
+		ret = bce_sb_member_set(set->rw->sb, i, &m);
+	}
+	return ret;
+}
+
+/* from here on the set is in use */
+static int sb_mark_in_use(struct bce_set *set)
+{
+	const struct journal_replay *r = &set->replay;
+	struct bch_sb *sb;
+	int ret = 0;
+
+	bce_sb_edit_begin(set->rw->sb);
+	if (!set->rw->was_clean) {
+		ret = bce_sb_blacklist_add(set->rw->sb, r->flush_seq + 1, r->next_seq);
+		sb = bce_sb_image(set->rw->sb);
+		sb->features[0] |= cpu_to_le64(BIT_ULL(BCH_FEATURE_journal_seq_blacklist_v3));
+	}
+	if (!ret)
+		ret = sb_note_mount_times(set);
+	sb = bce_sb_image(set->rw->sb);
+	sb->features[0] |= cpu_to_le64(BCH_FEATURES_ALWAYS);
+	BCH_SB_FLAG_SET(sb, CLEAN, 0);
+	if (!ret)
+		ret = bce_sb_write(set->rw->sb);
+	bce_sb_edit_end(set->rw->sb);
+	return ret;
+}
+
+/* ---- what the journal asks ---- */
+
+static unsigned int journal_roots(void *ctx, void *out, unsigned int room_u64s)
+{
+	struct bce_set *set = ctx;
+
+	return bce_btrees_root_entries(set->btrees, out, room_u64s);
+}
+
+static u64 journal_key_version(void *ctx)
+{
+	struct bce_set *set = ctx;
+
+	return atomic64_read(&set->rw->key_version);
+}
+
+static u64 journal_io_clock(void *ctx, unsigned int rw)
+{
+	struct bce_set *set = ctx;
+
+	return atomic64_read(&set->rw->io_clock[rw]);
+}
+
+static int journal_mark_replicas(void *ctx, u64 devs)
+{
+	struct bce_set *set = ctx;
+
+	return bce_sb_mark_replicas(set->rw->sb, BCH_DATA_journal, 1, devs);
+}
+
+static void journal_flushed(void *ctx, u64 seq)
+{
+	struct bce_set *set = ctx;
+
+	bce_allocator_flushed(set->rw->alloc, seq);
+}
+
+static void journal_failed(void *ctx, int error)
+{
+	struct bce_set *set = ctx;
+
+	bce_set_fail(set, "the journal cannot be written: error %d", error);
+}
+
+static const struct journal_ops journal_ops = {
+	.roots		= journal_roots,
+	.key_version	= journal_key_version,
+	.io_clock	= journal_io_clock,
+	.mark_replicas	= journal_mark_replicas,
+	.flushed	= journal_flushed,
+	.failed		= journal_failed,
+};
+
+static u64 target_devs(const struct bce_set *set, u16 target)
+{
+	unsigned int i;
+	u64 devs = 0;
+
+	for (i = 0; target && i < set->info.nr_devices; i++)
+		if (bce_sb_target_has_dev(set->best.sb, target, i))
+			devs |= BIT_ULL(i);
+	return devs;
+}
+
+/* metadata checksum type by option: docs/format/20-checksums-encryption.md */
+static u8 metadata_csum_type(const struct bce_set *set)
+{
+	static const u8 type[] = {
+		[BCH_CSUM_OPT_none]	= BCH_CSUM_none,
+		[BCH_CSUM_OPT_crc32c]	= BCH_CSUM_crc32c_nonzero,
+		[BCH_CSUM_OPT_crc64]	= BCH_CSUM_crc64_nonzero,
+		[BCH_CSUM_OPT_xxhash]	= BCH_CSUM_xxhash,
+	};
+	u64 opt = option(set, "metadata_checksum");
+
+	if (set->info.encrypted)
+		return BCH_CSUM_chacha20_poly1305_128;
+	return opt < ARRAY_SIZE(type) ? type[opt] : BCH_CSUM_crc32c_nonzero;
+}
+
+/* ---- the rooms, one after the other ---- */
+
+static int journal_start(struct bce_set *set)
+{
+	u16 metadata_target = option(set, "metadata_target");
+	struct journal_config config = {
+		.uuid_word = set->info.uuid_word,
+		.version = set->info.version,
+		.block_sectors = set->info.block_sectors,
+		.csum_type = metadata_csum_type(set),
+		.replicas = option(set, "metadata_replicas"),
+		.replicas_required = option(set, "metadata_replicas_required"),
+		.flush_delay_ms = option(set, "journal_flush_delay"),
+		.cipher = set->cipher,
+		.rules = &set->rules,
+		.members = set->members,
+		.log = set->log,
+		.ring = set->rw->ring,
+		.prefer_devs = target_devs(set, metadata_target ?: option(set, "foreground_target")),
+		.next_seq = set->rw->next_seq,
+		.replay_seq = set->rw->was_clean ? set->rw->next_seq : set->replay.last_seq,
+		.ops = &journal_ops,
+		.ctx = set,
+	};
+
+	return bce_journal_open(&set->rw->journal, &config);
+}
+
+static u64 io_clock(void *ctx, unsigned int rw)
+{
+	return max_t(u64, journal_io_clock(ctx, rw), 1);
+}
+
+static int allocator_start(struct bce_set *set)
+{
+	struct allocator_config config = {
+		.btrees = set->btrees,
+		.journal = set->rw->journal,
+		.members = set->members,
+		.sb = set->rw->sb,
+		.log = set->log,
+		.node_sectors = set->info.btree_node_sectors,
+		.block_sectors = set->info.block_sectors,
+		.metadata_replicas = option(set, "metadata_replicas"),
+		.metadata_replicas_required = option(set, "metadata_replicas_required"),
+		.data_replicas = option(set, "data_replicas"),
+		.metadata_target = option(set, "metadata_target"),
+		.foreground_target = option(set, "foreground_target"),
+		.gc_reserve_sectors = option(set, "gc_reserve_bytes") / SECTOR_BYTES,
+		.gc_reserve_percent = option(set, "gc_reserve_percent"),
+		.io_clock = io_clock,
+		.clock_ctx = set,
+	};
+
+	return bce_allocator_open(&set->rw->alloc, &config);
+}
+
+static int btrees_start(struct bce_set *set)
+{
+	struct btrees_write_config config = {
+		.journal = set->rw->journal,
+		.csum_type = metadata_csum_type(set),
+		.space = &bce_alloc_btree_space_ops,
+		.space_ctx = set->rw->alloc,
+		.triggers = &bce_set_trigger_ops,
+		.trigger_ctx = set,
+	};
+	int ret = bce_btrees_start_writing(set->btrees, &config, set->replay.last_seq);
+
+	if (!ret)
+		bce_journal_replay_done(set->rw->journal);
+	return ret;
+}
+
+static int rw_rooms(struct bce_set *set)
+{
+	int ret = journal_start(set);
+
+	if (!ret)
+		ret = allocator_start(set);
+	if (!ret)
+		ret = btrees_start(set);
+	if (!ret)
+		ret = bce_allocator_read(set->rw->alloc);
+	if (!ret)
+		ret = bce_set_rooms_open(set);
+	return ret;
+}
+
+static int rw_recover(struct bce_set *set)
+{
+	int ret = set->rw->initialized ? 0 : bce_set_init_counters(set);
+
+	if (!ret)
+		ret = bce_allocator_init_members(set->rw->alloc);
+	if (!ret)
+		ret = bce_allocator_start(set->rw->alloc);
+	if (!ret && !set->rw->initialized)
+		ret = bce_set_init_keys(set) ?: bce_set_init_finish(set);
+	return ret ?: bce_set_rooms_resume(set);
+}
+
+static int rw_run(struct bce_set *set, struct text_buf *why)
+{
+	int ret = sb_open(set);
+
+	if (!ret && !set->rw->initialized)
+		ret = bce_set_init_sb(set, why);
+	else if (!ret)
+		ret = sb_mark_in_use(set);
+	if (ret) {
+		bce_text_printf(why, "%ssuperblocks cannot be written", why->len ? "; " : "");
+		return ret;
+	}
+	ret = rw_rooms(set);
+	if (!ret)
+		/* recovery itself changes keys; pairs with bce_set_write_get() */
+		smp_store_release(&set->rw->state, RW_ON);
+	if (!ret)
+		ret = rw_recover(set);
+	if (ret)
+		bce_text_printf(why, "recovery failed: error %d", ret);
+	return ret;
+}
+
+/* ---- the whole ---- */
+
+static int rw_make(struct bce_set *set)
+{
+	struct set_rw *rw = kzalloc(sizeof(*rw), GFP_KERNEL);
+	int ret;
+
+	if (!rw)
+		return -ENOMEM;
+	init_waitqueue_head(&rw->idle);
+	rw->was_clean = set->replay.clean;
+	rw->initialized = set->info.initialized;
+	rw->next_seq = max_t(u64, set->replay.next_seq, 1);
+	atomic64_set(&rw->key_version, set->replay.key_version +
+		     (set->info.encrypted && !rw->was_clean ? KEY_VERSION_SKIP : 0));
+	atomic64_set(&rw->io_clock[0], set->replay.io_clock[0]);
+	atomic64_set(&rw->io_clock[1], set->replay.io_clock[1]);
+	ret = bce_set_rings_make(set, rw->ring);
+	if (ret) {
+		kfree(rw);
+		return ret;
+	}
+	/* published with everything in it; pairs with bce_set_write_get() */
+	smp_store_release(&set->rw, rw);
+	return 0;
+}
+
+static int go_rw(struct bce_set *set, struct text_buf *why)
+{
+	int ret = rw_check(set, why);
+
+	if (!ret && !set->rw)
+		ret = rw_make(set);
+	if (ret)
+		return ret;
+	if (set->rw->state == RW_ON)
+		return 0;
+	if (set->rw->state != RW_OFF) {
+		bce_text_printf(why, "writing was stopped by an error");
+		return -EROFS;
+	}
+	WRITE_ONCE(set->rw->state, RW_STARTING);
+	return rw_run(set, why);
+}
+
+int bce_set_go_rw(struct bce_set *set, char why[512])
+{
+	struct text_buf text = TEXT_BUF_INIT;
+	unsigned int nofs = memalloc_nofs_save();
+	int ret;
+
+	mutex_lock(&set->rw_lock);
+	ret = go_rw(set, &text);
+	mutex_unlock(&set->rw_lock);
+	if (ret && set->rw && READ_ONCE(set->rw->state) != RW_OFF) {
+		bce_set_fail(set, "%s", bce_text_str(&text));
+		bce_set_go_ro(set);
+	}
+	memalloc_nofs_restore(nofs);
+	if (why)
+		scnprintf(why, 512, "%s", text.len || !ret ? bce_text_str(&text) : "no memory");
+	bce_text_exit(&text);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(bce_set_go_rw);
+
+bool bce_set_is_rw(struct bce_set *set)
+{
+	const struct set_rw *rw = smp_load_acquire(&set->rw);
+
+	return rw && smp_load_acquire(&rw->state) == RW_ON;
+}
+EXPORT_SYMBOL_GPL(bce_set_is_rw);

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The end of writing: an orderly one, and the other kind.
+ *
+ *   no new changes; those under way end
+ *   background work ends
+ *   nodes are written until nothing is unwritten and nothing pins the journal
+ *   last journal entry: flushed, empty, with all roots
+ *   superblocks: clean, with the same roots, and where the rings stand
+ *
+ * After an error (bce_set_fail()) nothing more goes to the journal or the btrees: what is on the
+ * members is a set that was not shut down cleanly, which the next start recovers. Only the
+ * superblock learns that there were errors.
+ *
+ * Source: docs/format/30-journal.md, section 10.
+ */
+#include "engine/set/rw.h"
+
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <bcachefs/set.h>
+
+#include "engine/alloc/alloc.h"
+#include "engine/format/ids.h"
+#include "engine/set/set_internal.h"
+#include "engine/util/text.h"
+
+#define CLEAN_ENTRIES_U64S	(3 * 3 + BTREE_ID_MAX * (1 + BTREE_ROOT_U64S_MAX))
+
+/* ---- users ---- */
+
+int bce_set_write_get(struct bce_set *set)
+{
+	struct set_rw *rw = smp_load_acquire(&set->rw);
+
+	if (!rw)
+		return bce_set_readable(set) ?: -EROFS;
+	atomic_inc(&rw->users);
+	/* pairs with the barrier in wait_for_users(): one of the two sees the other */
+	smp_mb__after_atomic();
+	if (likely(smp_load_acquire(&rw->state) == RW_ON))
+		return 0;
+	bce_set_write_put(set);
+	return -EROFS;
+}
+
+void bce_set_write_put(struct bce_set *set)
+{
+	struct set_rw *rw = set->rw;
+
+	if (atomic_dec_and_test(&rw->users))
+		wake_up_all(&rw->idle);
+}
+
+static void wait_for_users(struct set_rw *rw)
+{
+	smp_mb();	/* pairs with the one in bce_set_write_get() */
+	wait_event(rw->idle, !atomic_read(&rw->users));
+}
+
+void bce_set_fail(struct bce_set *set, const char *fmt, ...)
+{
+	struct set_rw *rw = smp_load_acquire(&set->rw);
+	struct text_buf text = TEXT_BUF_INIT;
+	va_list args;
+
+	if (!rw || xchg(&rw->state, RW_FAILED) == RW_FAILED)
+		return;
+	if (rw->journal)
+		bce_journal_halt(rw->journal);
+	va_start(args, fmt);
+	bce_text_vprintf(&text, fmt, args);
+	va_end(args);
+	bce_log_line(set->log, BCE_LOG_ERR, "%s: the set is read-only from now on",
+		     bce_text_str(&text));
+	bce_text_exit(&text);
+}
+
+/* ---- the clean section ---- */
+
+static __le64 *put_entry(__le64 *p, unsigned int type, unsigned int kind, unsigned int u64s)
+{
+	struct jset_entry *e = (struct jset_entry *)p;
+
+	*e = (struct jset_entry) { .u64s = cpu_to_le16(u64s), .btree_id = kind, .type = type };
+	return e->payload;
+}
+
+static __le64 *put_clock(__le64 *p, unsigned int rw, u64 time)
+{
+	p = put_entry(p, JSET_ENTRY_clock, 0, 2);
+	*p++ = cpu_to_le64(rw);
+	*p++ = cpu_to_le64(time);
+	return p;
+}
+
+static unsigned int clean_entries(struct bce_set *set, __le64 *out)
+{
+	__le64 *p = put_entry(out, JSET_ENTRY_usage, JSET_USAGE_key_version, 1);
+
+	*p++ = cpu_to_le64(atomic64_read(&set->rw->key_version));
+	p = put_clock(p, 0, atomic64_read(&set->rw->io_clock[0]));
+	p = put_clock(p, 1, atomic64_read(&set->rw->io_clock[1]));
+	return p - out + bce_btrees_root_entries(set->btrees, p, CLEAN_ENTRIES_U64S - (p - out));
+}
+
+static int sb_note_rings(struct bce_set *set, u64 seq, const struct journal_ring_end *ends)
+{
+	struct journal_ring *ring = set->rw->ring;
+	struct member_info m;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < set->info.nr_devices; i++) {
+		if (!ring[i].usable)
+			continue;
+		ring[i].cur_idx = ends[i].last_bucket;
+		ring[i].cur_used_sectors = ends[i].last_offset_sectors;
+		memset(ring[i].bucket_seq, 0, ring[i].nr * sizeof(*ring[i].bucket_seq));
+		ring[i].bucket_seq[ring[i].cur_idx] = seq;
+
+		bce_sb_member(bce_sb_image(set->rw->sb), i, &m);
+		m.last_journal_bucket = ends[i].last_bucket;
+		m.last_journal_offset_sectors = ends[i].last_offset_sectors;
+		ret = bce_sb_member_set(set->rw->sb, i, &m);
+	}
+	return ret;
+}
+
+static int sb_write_clean(struct bce_set *set, u64 seq, const struct journal_ring_end *ends)
+{
+	__le64 *entries = kvcalloc(CLEAN_ENTRIES_U64S, sizeof(*entries), GFP_KERNEL);
+	struct bch_sb *sb;
+	int ret;
+
+	if (!entries)
+		return -ENOMEM;
+	bce_sb_edit_begin(set->rw->sb);
+	ret = bce_sb_clean_set(set->rw->sb, seq, entries, clean_entries(set, entries));
+	if (!ret)
+		ret = sb_note_rings(set, seq, ends);
+	sb = bce_sb_image(set->rw->sb);
+	if (!ret) {
+		BCH_SB_FLAG_SET(sb, CLEAN, 1);
+		sb->compat[0] |= cpu_to_le64(BIT_ULL(BCH_COMPAT_alloc_info) |
+					     BIT_ULL(BCH_COMPAT_alloc_metadata));
+		sb->features[0] &= cpu_to_le64(~(BIT_ULL(BCH_FEATURE_extents_above_btree_updates) |
+						 BIT_ULL(BCH_FEATURE_btree_updates_journalled)));
+		ret = bce_sb_write(set->rw->sb);
+	}
+	bce_sb_edit_end(set->rw->sb);
+	kvfree(entries);
+	return ret;
+}
+
+static void sb_write_failed(struct bce_set *set)
+{
+	bce_sb_edit_begin(set->rw->sb);
+	BCH_SB_FLAG_SET(bce_sb_image(set->rw->sb), HAS_ERRORS, 1);
+	if (bce_sb_write(set->rw->sb))
+		bce_log_line(set->log, BCE_LOG_ERR, "the superblock could not be told of the error");
+	bce_sb_edit_end(set->rw->sb);
+}
+
+/* ---- stopping ---- */
+
+/* Each flush changes pointers, which dirties parents: until one pass finds nothing. */
+static int flush_all(struct bce_set *set)
+{
+	struct journal_stats stats;
+	unsigned int rounds;
+	int ret = 0;
+
+	for (rounds = 0; !ret && rounds < 64; rounds++) {
+		ret = bce_btrees_flush(set->btrees);
+		if (!ret)
+			ret = bce_journal_flush_pins(set->rw->journal, U64_MAX);
+		bce_journal_stats(set->rw->journal, &stats);
+		if (!ret && !stats.nr_pins)
+			return 0;
+	}
+	return ret ?: -EBUSY;
+}
+
+static int stop_cleanly(struct bce_set *set)
+{
+	struct journal_ring_end *ends;
+	u64 seq;
+	int ret;
+
+	ends = kcalloc(BCE_SET_MEMBERS_MAX, sizeof(*ends), GFP_KERNEL);
+	if (!ends)
+		return -ENOMEM;
+	ret = flush_all(set);
+	if (!ret)
+		ret = bce_journal_stop(set->rw->journal, &seq, ends);
+	if (!ret)
+		ret = sb_write_clean(set, seq, ends);
+	if (!ret) {
+		set->rw->next_seq = seq + 1;
+		set->rw->was_clean = true;
+	} else {
+		bce_log_line(set->log, BCE_LOG_ERR, "shutdown failed: error %d; the next start recovers from the journal",
+			     ret);
+	}
+	kfree(ends);
+	return ret;
+}
+
+static void rooms_close(struct bce_set *set)
+{
+	struct set_rw *rw = set->rw;
+
+	bce_set_rooms_close(set);
+	bce_btrees_stop_writing(set->btrees);
+	bce_journal_close(rw->journal);
+	rw->journal = NULL;
+	bce_allocator_close(rw->alloc);
+	rw->alloc = NULL;
+}
+
+void bce_set_rw_free(struct bce_set *set)
+{
+	struct set_rw *rw = set->rw;
+
+	if (!rw)
+		return;
+	if (rw->state != RW_OFF) {
+		bce_set_fail(set, "closed while it was being written");
+		bce_set_rooms_stop(set);
+		if (rw->alloc)
+			bce_allocator_stop(rw->alloc);
+		rooms_close(set);
+	}
+	bce_sb_writer_close(rw->sb);
+	bce_set_rings_free(rw->ring);
+	kfree(rw);
+	set->rw = NULL;
+}
+
+static int go_ro(struct bce_set *set)
+{
+	struct set_rw *rw = set->rw;
+	bool failed;
+	int ret;
+
+	if (!rw || rw->state == RW_OFF || !rw->sb)
+		return 0;
+	if (rw->state == RW_FAILED && !rw->journal)
+		return -EROFS;	/* it has been stopped */
+	failed = cmpxchg(&rw->state, RW_ON, RW_STOPPING) == RW_FAILED;
+	wait_for_users(rw);
+	bce_set_rooms_stop(set);
+	/* most of it while discards still run; what they change comes with the rest */
+	if (!failed && flush_all(set))
+		bce_log_line(set->log, BCE_LOG_WARN, "nodes could not be written at the first try");
+	if (rw->alloc)
+		bce_allocator_stop(rw->alloc);
+	/* it may have failed meanwhile */
+	failed = failed || READ_ONCE(rw->state) == RW_FAILED;
+	ret = failed ? -EROFS : stop_cleanly(set);
+	if (ret && rw->journal)
+		bce_journal_halt(rw->journal);
+	rooms_close(set);
+	if (ret && rw->sb)
+		sb_write_failed(set);
+	WRITE_ONCE(rw->state, ret ? RW_FAILED : RW_OFF);
+	return ret;
+}
+
+int bce_set_go_ro(struct bce_set *set)
+{
+	unsigned int nofs = memalloc_nofs_save();
+	int ret;
+
+	mutex_lock(&set->rw_lock);
+	ret = go_ro(set);
+	mutex_unlock(&set->rw_lock);
+	memalloc_nofs_restore(nofs);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(bce_set_go_ro);
