@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -118,7 +119,14 @@ struct block_device *kapi_bdev_open(const char *path, int flags)
 {
 	int fd = open(path, (flags & (O_ACCMODE | O_EXCL)) | O_CLOEXEC);
 
-	return fd < 0 ? ERR_PTR(-errno) : kapi_bdev_from_fd(fd, path, flags);
+	if (fd < 0)
+		return ERR_PTR(-errno);
+	/* the claim on a file that stands for a device; on a device it does no harm */
+	if ((flags & O_EXCL) && flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return ERR_PTR(-EBUSY);
+	}
+	return kapi_bdev_from_fd(fd, path, flags);
 }
 
 void kapi_bdev_close(struct block_device *b)

@@ -52,7 +52,8 @@ u64 kapi_alloc_failed(void);
 /**
  * kapi_bdev_open() - open a block device, or a file that stands for one
  * @path:  where
- * @flags: O_RDONLY or O_RDWR; with O_EXCL a device is claimed, as a mount claims it
+ * @flags: O_RDONLY or O_RDWR; with O_EXCL a device is claimed, as a mount claims it, and a file
+ *         locked against others who ask for the same
  *
  * Return: device, or ERR_PTR: what open(2) says, -EINVAL for what is neither device nor file.
  */

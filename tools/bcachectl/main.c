@@ -23,6 +23,12 @@ static const struct command *const commands[] = {
 	&cmd_fsck,
 	&cmd_set_option,
 	&cmd_set_member,
+	&cmd_ls,
+	&cmd_get,
+	&cmd_put,
+	&cmd_mkdir,
+	&cmd_rm,
+	&cmd_mv,
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

@@ -84,13 +84,14 @@ static void message(void *ctx, int level, int error_id, const char *line)
 }
 
 /* open every path; complain about the first that fails */
-static int open_devices(struct offline_set *o, char **paths, unsigned int nr)
+static int open_devices(struct offline_set *o, char **paths, unsigned int nr, bool write)
 {
 	o->bdev = calloc(nr, sizeof(*o->bdev));
 	if (!o->bdev)
 		return -ENOMEM;
 	for (o->nr = 0; o->nr < nr; o->nr++) {
-		struct block_device *bdev = kapi_bdev_open(paths[o->nr], O_RDONLY);
+		struct block_device *bdev = kapi_bdev_open(paths[o->nr],
+							   write ? O_RDWR | O_EXCL : O_RDONLY);
 
 		if (IS_ERR(bdev)) {
 			complain("%s: %s", paths[o->nr], strerror(-PTR_ERR(bdev)));
@@ -106,8 +107,9 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 	struct bce_member_source src[BCE_SET_MEMBERS_MAX];
 	struct bce_open_opts open = {
 		.degraded = opts->degraded,
-		.read_only = true,
-		.nochanges = true,
+		.read_only = !opts->write,
+		.nochanges = !opts->write,
+		.initialise = opts->write,
 		.norecovery = opts->norecovery,
 		.no_splitbrain_check = opts->no_splitbrain_check,
 		.read_all_journal = opts->read_all_journal,
@@ -128,8 +130,15 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 		return ret;
 	}
 	ret = bce_set_start(o->set);
-	if (ret)
+	if (ret) {
 		complain("the set cannot be read: %s", strerror(-ret));
+		return ret;
+	}
+	if (!opts->write)
+		return 0;
+	ret = bce_set_go_rw(o->set, why);
+	if (ret)
+		complain("the set cannot be written: %s", why);
 	return ret;
 }
 
@@ -183,7 +192,7 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 	if (!o->messages)
 		return EXIT_NO_MEMORY;
 	o->messages->quiet = opts->quiet;
-	ret = open_devices(o, paths, nr);
+	ret = open_devices(o, paths, nr, opts->write);
 	if (!ret)
 		ret = open_set(o, paths, opts);
 	if (!ret)
@@ -193,9 +202,14 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 	return exit_code_of(ret);
 }
 
-void offline_close(struct offline_set *o)
+int offline_close(struct offline_set *o)
 {
+	int ret = 0;
+
 	if (o->set) {
+		ret = bce_set_go_ro(o->set);
+		if (ret)
+			complain("the set could not be shut down cleanly: %s", strerror(-ret));
 		bce_set_detach(o->set, o);
 		bce_set_put(o->set);
 	}
@@ -207,6 +221,7 @@ void offline_close(struct offline_set *o)
 		free(o->messages->hash);
 	free(o->messages);
 	*o = (struct offline_set) { };
+	return exit_code_of(ret);
 }
 
 u64 offline_findings(const struct offline_set *o)

@@ -8,8 +8,8 @@ struct key_rules;
 struct offline_messages;
 
 /*
- * A set opened by this process, read-only, without the kernel: devices or image
- * files through the engine built for user space.
+ * A set opened by this process, without the kernel: devices or image files through
+ * the engine built for user space.
  */
 struct offline_set {
 	struct bce_set		*set;
@@ -25,6 +25,7 @@ struct offline_opts {
 	bool			no_splitbrain_check;
 	bool			read_all_journal;
 	bool			quiet;		/* messages of the engine are dropped */
+	bool			write;		/* the set will be changed; nobody else may have it */
 };
 
 /**
@@ -35,7 +36,8 @@ struct offline_opts {
  */
 int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 		 const struct offline_opts *opts);
-void offline_close(struct offline_set *o);
+/* Return: exit code; not 0 only if a set that was written could not be shut down cleanly */
+int offline_close(struct offline_set *o);
 
 /*
  * Findings about the format so far. What is unreadable is met again and again by a check;
