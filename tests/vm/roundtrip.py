@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""What we write the in-tree driver accepts without one complaint; what it then makes of it we read as it does.
+
+  roundtrip.py [--rounds N] [--operations N] [--keep DIR] SEED...
+
+Each seed is one set of random geometry, members and options (tests/vm/blank_set.py), never started before. In each
+round our engine, in user space, does random operations to it (tests/model/set_test: compared with a model, our checker
+clean) and shuts it down, or stops as by a power cut; the in-tree driver checks and reads it, changes it at random, and
+checks it again (tests/vm/in-guest-roundtrip); then ours must show what it showed (tests/vm/in-guest-differential).
+
+With --keep the images and logs of failed rounds stay in DIR. Runs on the host; needs UML's plain 6.12.
+"""
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from differential import OUT, TOP, VM, Failed, boot, fingerprint, pick_mount, pick_set
+
+SET_TEST = os.path.join(OUT, 'tests', 'model', 'set_test')
+
+# What the in-tree driver says in the ordinary course of things. Anything else of it is a complaint.
+ORDINARY = re.compile('|'.join((
+    r'roundtrip: ', r'starting version', r'opts=', r'initializing', r'recovering from (clean|unclean)',
+    r'recovery pass', r'going read-(write|only)', r'done going read-(write|only)', r'journal read',
+    r'Journal keys:', r'journal replay', r'\w+\.\.\.( done)?$', r' done$', r'accounting_read', r'alloc_read',
+    r'shutting down', r'shutdown complete', r'finished waiting', r'flushing journal', r'unshutdown',
+    r'insufficient writeable journal devices', r'deleting unlinked inode', r'hrtimer: interrupt took',
+    r'marking (filesystem )?clean', r'clean shutdown complete', r'loading out-of-tree', r'module verification', r'dropped unflushed',
+    r'ignored \d+ unflushed', r'not marking superblocks', r'Doing incompatible', r'set_may_go_rw', r'starting (journal|filesystem)',
+    r'with devices', r'fs_journal_alloc', r'initialize', r'resume_logged_ops',
+    r'journal_replay', r'bcachefs: (module|loading)', r'mi_btree_bitmap', r'found superblock', r'unmounted',
+    r'journal bucket', r'blacklist')))
+
+DAMAGE = re.compile(r'fixing|should be|incorrect|missing|mismatch|[Ee]rror|wrong|invalid|unable|corrupt')
+
+
+def complaints(results):
+    """Lines of the in-tree driver that are not ordinary, with the step they came in. What it finds after changes of its
+    own may be its own doing, and is another list."""
+    step, found, later = '', [], []
+    with open(os.path.join(results, 'console.log'), encoding='utf-8', errors='replace') as log:
+        for line in log:
+            line = re.sub(r'^\[[^]]*\] *', '', line.rstrip())
+            if line.startswith('roundtrip: '):
+                step = line[11:]
+            elif step and (DAMAGE.search(line) or 'bcachefs' in line) and not ORDINARY.search(line):
+                (found if step in ('before', 'change') else later).append('%s: %s' % (step, line))
+    return found, later
+
+
+def run_ours(images, seed, operations, crash):
+    command = ['setarch', '-R', SET_TEST, '--seed', str(seed), '--operations', str(operations), '--rounds', '1']
+    if crash:
+        command.append('--crash')
+    done = subprocess.run(command + images, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise Failed('ours', done.returncode, ' '.join(command) + '\n' + done.stdout.decode(errors='replace')[-6000:])
+
+
+def run_judge(work, images, seed, operations, options):
+    results = os.path.join(work, 'judge')
+    shutil.rmtree(results, ignore_errors=True)
+    command = [os.path.join(VM, 'run-uml'), '--timeout', '180', '--mem', '768', '--judge',
+               '--env', 'SEED=%d' % seed, '--env', 'OPERATIONS=%d' % operations, '--env', 'OPTIONS=' + options,
+               os.path.join(VM, 'in-guest-roundtrip')] + images
+    done = subprocess.run(command, env=dict(os.environ, RESULTS=results, O=OUT), stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    found, later = complaints(results)
+    if found:
+        raise Failed('judge', done.returncode, 'the in-tree driver complains:\n' + '\n'.join(found[:40]))
+    if done.returncode and later:
+        return None, later
+    if done.returncode:
+        with open(os.path.join(results, 'console.log'), encoding='utf-8', errors='replace') as log:
+            tail = ''.join(log.readlines()[-4:])
+        raise Failed('judge', done.returncode, done.stdout.decode(errors='replace')[-1500:] + tail)
+    return os.path.join(results, 'after.txt'), later
+
+
+def run_round(work, name, images, rng, args):
+    crash = rng.random() < 0.4
+    options = pick_mount(rng, len(images)).replace('nocow=1', 'nocow=0')
+    seed = rng.getrandbits(31)
+    operations = rng.choice((20, args.operations, args.operations))
+    print('# %s: ours: seed %d, %d operations, %s; then the in-tree driver: -o %s' %
+          (name, seed, operations, 'crash' if crash else 'clean', options), flush=True)
+    run_ours(images, seed, operations, crash)
+    manifest, later = run_judge(work, images, rng.getrandbits(31), args.operations // 2, options)
+    for line in later[:5]:
+        print('# the in-tree driver of its own work:', line)
+    if not manifest:
+        print('ok - %s # SKIP the in-tree driver broke down over its own work' % name, flush=True)
+        return False
+    before = fingerprint(images)
+    said = boot(work, 'compare', images, NAME=name, MANIFEST=manifest, COMPLAINTS=1 if later else '')
+    if said:
+        print(said.decode(errors='replace'), end='')
+    if fingerprint(images) != before:
+        raise Failed('compare', 1, 'images changed')
+    print('ok - %s' % name, flush=True)
+    return True
+
+
+def run_seed(seed, args):
+    rng = random.Random(seed)
+    arguments, members, _ = pick_set(rng)
+    arguments = [a for a in arguments if a != '--key']
+    print('# seed %d: %d members, %s' % (seed, members, ' '.join(arguments)), flush=True)
+    work = tempfile.mkdtemp(prefix='roundtrip.')
+    images = [os.path.join(work, 'disk%d.img' % i) for i in range(members)]
+    blank = os.path.join(OUT, 'golden', 'fresh-uninit', 'disk0.img')
+    subprocess.run([os.path.join(VM, 'blank_set.py')] + arguments + [blank] + images, check=True)
+    try:
+        for number in range(args.rounds):
+            if not run_round(work, 'seed %d.%d' % (seed, number), images, rng, args):
+                break
+        return True
+    except Failed as failure:
+        print('not ok - seed %d: %s' % (seed, str(failure).replace('\n', '\n# ')), flush=True)
+        if args.keep:
+            kept = os.path.join(args.keep, str(seed))
+            shutil.rmtree(kept, ignore_errors=True)
+            os.makedirs(args.keep, exist_ok=True)
+            shutil.copytree(work, kept)
+            print('# kept', kept)
+        return False
+    finally:
+        shutil.rmtree(work)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument('--rounds', type=int, default=2)
+    parser.add_argument('--operations', type=int, default=200)
+    parser.add_argument('--keep')
+    parser.add_argument('seed', type=int, nargs='+')
+    args = parser.parse_args()
+    subprocess.run([os.path.join(TOP, 'tests', 'golden', 'unpack'), 'fresh-uninit'], check=True,
+                   env=dict(os.environ, O=OUT))
+    good = [run_seed(seed, args) for seed in args.seed]
+    sys.exit(not all(good))
+
+
+if __name__ == '__main__':
+    main()
