@@ -32,8 +32,8 @@
 #include <linux/string.h>
 
 #include "engine/format/ids.h"
-#include "engine/sb/bdev_read.h"
 #include "engine/journal/ring_walk.h"
+#include "engine/sb/bdev_read.h"
 #include "engine/sb/replicas.h"
 
 #define WINDOW			8
