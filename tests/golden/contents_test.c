@@ -714,16 +714,34 @@ static void golden_test(void **state)
 	image_close(&img);
 }
 
-/* superblocks alone: there is nothing to read, and it must say so */
+static bool is_lost_found(void *ctx, const struct bce_dirent *d)
+{
+	unsigned int *nr = ctx;
+
+	++*nr;
+	assert_int_equal(d->len, strlen("lost+found"));
+	assert_memory_equal(d->name, "lost+found", d->len);
+	return true;
+}
+
+/* superblocks alone: who only looks sees what the first start would make */
 static void uninitialised_test(void **state)
 {
-	struct bce_file_id root = { .subvol = BCE_ROOT_SUBVOL, .inum = 4096 };
-	struct bce_inode i;
+	struct bce_file_id root = { .subvol = BCE_ROOT_SUBVOL, .inum = 4096 }, id;
+	struct bce_inode dir, i;
+	unsigned int nr = 0;
 	struct image img;
 
 	assert_true(image_open(&img, *state));
-	assert_int_equal(bce_set_start(img.set), -ENODATA);
-	assert_int_equal(bce_inode_read(img.set, root, &i), -ENODATA);
+	assert_int_equal(bce_set_start(img.set), 0);
+	assert_int_equal(bce_inode_read(img.set, root, &dir), 0);
+	assert_int_equal(dir.mode, S_IFDIR | 0755);
+	assert_int_equal(bce_readdir(img.set, &dir, 0, is_lost_found, &nr), 0);
+	assert_int_equal(nr, 1);
+	assert_int_equal(bce_dirent_lookup(img.set, &dir, "lost+found", 10, &id), 0);
+	assert_int_equal(bce_inode_read(img.set, id, &i), 0);
+	assert_int_equal(i.mode, S_IFDIR | 0700);
+	assert_int_equal(i.id.inum, 4097);
 	image_close(&img);
 }
 

@@ -43,6 +43,8 @@ static int start_first_keys(struct bce_set *set)
 
 	if (ret)
 		return ret;
+	bce_log_line(set->log, BCE_LOG_INFO,
+		     "formatted but never initialised: shown as it would be after its first start, nothing of which is on the members");
 	ret = bce_set_init_keys(set);
 	bce_btrees_stop_writing(set->btrees);
 	return ret;
