@@ -121,7 +121,9 @@ static void replicas_check(const struct journal_entry *e, const struct journal_r
 {
 	u64 expected = bce_replicas_members_of(ctx->sb, BCH_DATA_journal);
 	u64 mask = copies_mask(e);
-	bool some_unseen = (expected & ~scanned) || e->nr_copies == JOURNAL_COPIES_MAX;
+	/* of the newest one not all copies need have been made when the machine stopped */
+	bool some_unseen = (expected & ~scanned) || e->nr_copies == JOURNAL_COPIES_MAX ||
+		e->seq == r->flush_seq;
 
 	if (e->seq == r->last_seq ||
 	    bce_replicas_listed(ctx->sb, BCH_DATA_journal, mask, some_unseen))

@@ -532,14 +532,11 @@ static int round_run(struct sb_writer *w, struct write_round *r)
 	return round_result(w, r);
 }
 
-int bce_sb_write(struct sb_writer *w)
+static int write_all(struct sb_writer *w)
 {
 	struct write_round r;
-	int ret;
+	int ret = round_init(w, &r);
 
-	if (!BCH_SB_FLAG(w->sb, INITIALIZED))
-		return 0;
-	ret = round_init(w, &r);
 	if (ret)
 		return ret;
 	ret = round_run(w, &r);
@@ -547,4 +544,14 @@ int bce_sb_write(struct sb_writer *w)
 	if (!ret)
 		w->unwritten = false;
 	return ret;
+}
+
+int bce_sb_write(struct sb_writer *w)
+{
+	return BCH_SB_FLAG(w->sb, INITIALIZED) ? write_all(w) : 0;
+}
+
+int bce_sb_write_before_init(struct sb_writer *w)
+{
+	return write_all(w);
 }

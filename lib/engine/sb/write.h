@@ -43,6 +43,12 @@ void bce_sb_edit_end(struct sb_writer *w);
  */
 int bce_sb_write(struct sb_writer *w);
 
+/*
+ * The same while INITIALIZED is still 0: members learn of their own rings before any of them says that the
+ * set has been started, so that no crash leaves one without. A start after it begins anew.
+ */
+int bce_sb_write_before_init(struct sb_writer *w);
+
 /* ---- editing; all under the lock, nothing is written by them ---- */
 
 /*

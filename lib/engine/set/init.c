@@ -12,7 +12,9 @@
  *   journal flushed; then superblocks with INITIALIZED
  *
  * Superblocks are not written before the last step, whatever the rooms ask for: a set without
- * INITIALIZED is never recovered, so after a crash all this simply begins anew.
+ * INITIALIZED is never recovered, so after a crash all this simply begins anew. That step is two: first
+ * every member gets its ring, then they get INITIALIZED one after the other; a member that is still
+ * without it after a crash has its ring all the same.
  *
  * Source: docs/format/00-overview.md, section 9.
  */
@@ -206,12 +208,14 @@ int bce_set_init_finish(struct bce_set *set)
 
 	if (ret)
 		return ret;
-	sb = bce_sb_edit_begin(set->rw->sb);
+	bce_sb_edit_begin(set->rw->sb);
+	ret = bce_sb_write_before_init(set->rw->sb);
+	sb = bce_sb_image(set->rw->sb);
 	BCH_SB_FLAG_SET(sb, INITIALIZED, 1);
 	BCH_SB_FLAG_SET(sb, CLEAN, 0);
 	/* what the btrees say of allocations is complete from here on, also after a crash */
 	sb->compat[0] |= cpu_to_le64(BIT_ULL(BCH_COMPAT_alloc_info));
-	ret = bce_sb_write(set->rw->sb);
+	ret = ret ?: bce_sb_write(set->rw->sb);
 	bce_sb_edit_end(set->rw->sb);
 	if (!ret)
 		set->rw->initialized = true;

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A whole set on recorded devices, changed, and crashed at every moment at which something had become
+ * durable, with random legal losses: the checker must have nothing to say, before recovery and
+ * after; what had been promised must be there.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/stat.h>
+
+#include <bcachefs/ops.h>
+#include <bcachefs/write.h>
+
+#include "engine/sb/format.h"
+#include "kapi/kapi.h"
+#include "random.h"
+#include "record.h"
+#include "set_check.h"
+#include "set_io.h"
+
+#define DEVS_MAX	3
+#define DEV_BYTES	(64ULL << 20)
+#define FILES		64
+
+struct fixture {
+	unsigned int	nr;
+	int		fd[DEVS_MAX];
+	struct record	*r;
+	struct bce_set	*set;
+	/* step at which a file was made, and removed; 0: not */
+	u64		made[FILES], removed[FILES];
+	u64		step;
+	unsigned int	bad, lost;
+};
+
+static void format_devices(struct fixture *f)
+{
+	struct sb_format_dev dev[DEVS_MAX];
+	struct sb_format_option option[] = {
+		{ "block_size", "512" }, { "btree_node_size", "4k" },
+		{ "metadata_replicas", f->nr > 1 ? "2" : "1" },
+		{ "data_replicas", f->nr > 1 ? "2" : "1" },
+	};
+	struct sb_format format = {
+		.dev = dev, .nr_devs = f->nr, .option = option, .nr_options = ARRAY_SIZE(option),
+	};
+	struct text_buf why = TEXT_BUF_INIT;
+	struct sb_image img[DEVS_MAX];
+
+	for (unsigned int i = 0; i < f->nr; i++) {
+		bce_sb_format_dev_init(&dev[i]);
+		dev[i].name = "dev";
+		dev[i].sectors = DEV_BYTES / 512;
+		dev[i].bucket_bytes = 64 << 10;
+	}
+	if (bce_sb_format_make(img, &format, &why))
+		fail_msg("%s", bce_text_str(&why));
+	for (unsigned int i = 0; i < f->nr; i++) {
+		struct block_device *bdev;
+
+		f->fd[i] = memfd_create("member", MFD_CLOEXEC);
+		assert_int_equal(ftruncate(f->fd[i], DEV_BYTES), 0);
+		bdev = kapi_bdev_from_fd(dup(f->fd[i]), "member", O_RDWR);
+		assert_int_equal(bce_sb_format_write(bdev, "member", &img[i]), 0);
+		kapi_bdev_close(bdev);
+		bce_sb_image_exit(&img[i]);
+	}
+	bce_text_exit(&why);
+}
+
+static void message(void *ctx, int level, int error_id, const char *line)
+{
+	if (level < 2 || getenv("VERBOSE"))
+		fprintf(stderr, "%s%s\n", line, error_id >= 0 ? " (finding)" : "");
+}
+
+static struct bce_set *open_rw(struct block_device *const *bdev, unsigned int nr)
+{
+	struct bce_member_source src[DEVS_MAX];
+	struct bce_open_opts opts = { .initialise = true, .message = message };
+	struct bce_set *set;
+	char why[512];
+
+	for (unsigned int i = 0; i < nr; i++)
+		src[i] = (struct bce_member_source) { bdev[i], "member" };
+	if (bce_set_open(&set, src, nr, &opts, message, why)) {
+		fprintf(stderr, "open: %s\n", why);
+		return NULL;
+	}
+	if (bce_set_start(set) || bce_set_go_rw(set, why)) {
+		fprintf(stderr, "start or go_rw: %s\n", why);
+		bce_set_detach(set, message);
+		bce_set_put(set);
+		return NULL;
+	}
+	return set;
+}
+
+static void close_set(struct bce_set *set)
+{
+	bce_set_detach(set, message);
+	bce_set_put(set);
+}
+
+static const struct bce_file_id root = { 1, 4096 };
+
+static void file_name(char name[16], unsigned int i)
+{
+	snprintf(name, 16, "file%u", i);
+}
+
+/* what a file holds that was made in step @step */
+#define FILE_BYTES	12288
+
+static u8 *contents(u64 step)
+{
+	static u8 __attribute__((aligned(4096))) buf[FILE_BYTES];
+
+	for (unsigned int i = 0; i < FILE_BYTES; i++)
+		buf[i] = step + i / 512 * 7 + (i & 3);
+	return buf;
+}
+
+static bool holds_contents(struct bce_set *set, struct bce_file_id id, u64 step)
+{
+	static u8 __attribute__((aligned(4096))) got[FILE_BYTES];
+	struct bce_inode i;
+
+	return !bce_inode_read(set, id, &i) && i.size == FILE_BYTES &&
+		!set_read(set, id, 0, got, FILE_BYTES) &&
+		!memcmp(got, contents(step), FILE_BYTES);
+}
+
+static void make_or_remove(struct fixture *f, unsigned int i)
+{
+	struct bce_create what = { .mode = S_IFREG | 0644 };
+	struct bce_inode inode;
+	char name[16];
+
+	file_name(name, i);
+	if (f->made[i] > f->removed[i]) {
+		assert_int_equal(bce_unlink(f->set, root, name, strlen(name), false, &inode), 0);
+		f->removed[i] = f->step;
+		assert_int_equal(bce_inode_release(f->set, inode.id), 0);
+	} else {
+		assert_int_equal(bce_create(f->set, root, name, strlen(name), &what, &inode), 0);
+		assert_int_equal(set_write(f->set, inode.id, 0, contents(f->step), FILE_BYTES,
+					   FILE_BYTES, 0), 0);
+		f->made[i] = f->step;
+	}
+}
+
+static void work(struct fixture *f, unsigned int steps)
+{
+	while (steps--) {
+		f->step++;
+		make_or_remove(f, rnd() % FILES);
+		if (rnd() % 5)
+			continue;
+		assert_int_equal(bce_sync(f->set), 0);
+		record_ack(f->r, f->step);
+	}
+}
+
+/* a file whose last change was promised is there, or not, as that change left it */
+static void check_files(struct fixture *f, struct bce_set *set, u64 acked)
+{
+	struct bce_inode dir;
+	struct bce_file_id id;
+	char name[16];
+
+	assert_int_equal(bce_inode_read(set, root, &dir), 0);
+	for (unsigned int i = 0; i < FILES; i++) {
+		u64 last = f->made[i] > f->removed[i] ? f->made[i] : f->removed[i];
+		int ret;
+
+		file_name(name, i);
+		if (!last || last > acked)
+			continue;
+		ret = bce_dirent_lookup(set, &dir, name, strlen(name), &id);
+		if (f->made[i] < f->removed[i])
+			f->lost += ret != -ENOENT;
+		else
+			f->lost += ret || !holds_contents(set, id, f->made[i]);
+	}
+}
+
+static int after_crash(void *ctx, struct crash_image *img)
+{
+	struct block_device *bdev[DEVS_MAX];
+	struct fixture *f = ctx;
+	struct bce_set *set;
+	s64 ret;
+
+	for (unsigned int i = 0; i < img->nr; i++)
+		bdev[i] = kapi_bdev_from_fd(dup(img->fd[i]), "image", O_RDWR);
+	set = open_rw(bdev, img->nr);
+	if (!set) {
+		fprintf(stderr, "BAD open %s\n", img->name);
+		f->bad++;
+		goto out;
+	}
+	f->lost = 0;
+	check_files(f, set, img->crash.acked);
+	if (f->lost)
+		fprintf(stderr, "BAD lost %u %s\n", f->lost, img->name), f->bad++;
+	if (bce_set_go_ro(set))
+		fprintf(stderr, "BAD go_ro %s\n", img->name), f->bad++;
+	close_set(set);
+out:
+	for (unsigned int i = 0; i < img->nr; i++)
+		kapi_bdev_close(bdev[i]);
+	ret = set ? set_check_files(img->fd, img->nr, NULL, img->name, NULL) : 0;
+	if (ret)
+		fprintf(stderr, "BAD check %s: %lld\n", img->name, (long long)ret), f->bad++;
+	return 0;
+}
+
+static void run(unsigned int nr, unsigned int steps, const struct crash_plan *plan)
+{
+	struct block_device *bdev[DEVS_MAX];
+	struct fixture f = { .nr = nr };
+	size_t images;
+
+	format_devices(&f);
+	f.r = record_start(f.fd, nr, 512);
+	for (unsigned int i = 0; i < nr; i++)
+		bdev[i] = record_bdev(f.r, i);
+	f.set = open_rw(bdev, nr);
+	work(&f, steps);
+	assert_int_equal(bce_set_go_ro(f.set), 0);
+	close_set(f.set);
+	record_stop(f.r);
+	assert_int_equal(set_check_files(f.fd, nr, NULL, "clean end", NULL), 0);
+	assert_int_equal(crash_each(f.r, plan, after_crash, &f, &images), 0);
+	assert_int_equal(f.bad, 0);
+	print_message("%zu marks, %zu images\n", record_nr_marks(f.r), images);
+	record_free(f.r);
+	for (unsigned int i = 0; i < nr; i++)
+		close(f.fd[i]);
+}
+
+/* images per test; the long run takes all */
+static size_t most(void)
+{
+	const char *images = getenv("IMAGES");
+
+	return images ? strtoull(images, NULL, 0) : 60;
+}
+
+static void one_member(void **state)
+{
+	const struct crash_plan plan = { .seeds = 2, .max = most() };
+
+	run(1, 60, &plan);
+}
+
+static void two_members_two_copies(void **state)
+{
+	const struct crash_plan plan = { .seeds = 2, .max = most() };
+
+	run(2, 60, &plan);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(one_member, rnd_setup),
+		cmocka_unit_test_setup(two_members_two_copies, rnd_setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
