@@ -37,6 +37,9 @@ ORDINARY = re.compile('|'.join((
     r'journal_replay', r'bcachefs: (module|loading)', r'mi_btree_bitmap', r'found superblock', r'unmounted',
     r'journal bucket', r'blacklist')))
 
+# It counts names in a snapshot for an older version of the inode too, when the version there has one name: also in sets that
+# only it has written (docs/format/60-filesystem-keys.md, part VIII). Then it makes counts wrong that were right.
+MISCOUNTED = 'has wrong i_nlink'
 DAMAGE = re.compile(r'fixing|should be|incorrect|missing|mismatch|[Ee]rror|wrong|invalid|unable|corrupt')
 
 
@@ -49,6 +52,8 @@ def complaints(results):
             line = re.sub(r'^\[[^]]*\] *', '', line.rstrip())
             if line.startswith('roundtrip: '):
                 step = line[11:]
+            elif MISCOUNTED in line:
+                later.append('%s: %s' % (step, line))
             elif step and (DAMAGE.search(line) or 'bcachefs' in line) and not ORDINARY.search(line):
                 (found if step in ('before', 'change') else later).append('%s: %s' % (step, line))
     return found, later
@@ -74,7 +79,7 @@ def run_judge(work, images, seed, operations, options):
     found, later = complaints(results)
     if found:
         raise Failed('judge', done.returncode, 'the in-tree driver complains:\n' + '\n'.join(found[:40]))
-    if done.returncode and later:
+    if any(MISCOUNTED in line for line in later) or done.returncode and later:
         return None, later
     if done.returncode:
         with open(os.path.join(results, 'console.log'), encoding='utf-8', errors='replace') as log:

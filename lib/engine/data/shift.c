@@ -15,7 +15,8 @@
  *
  * A key that belongs to an ancestor snapshot stays where it is for others. Two extents must not own the
  * same sectors of a device, so such an extent becomes a shared one first, and what moves is a
- * reference.
+ * reference. One that was never written cannot be shared (docs/format/70-extents.md, section 4): what
+ * moves then is the promise of as much space.
  */
 #include <linux/errno.h>
 #include <linux/limits.h>
@@ -25,6 +26,7 @@
 #include "engine/data/reflink.h"
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
+#include "engine/key/extent.h"
 #include "engine/key/values.h"
 
 enum { SHIFT_START, SHIFT_EXTENTS, SHIFT_FINISH };
@@ -170,19 +172,56 @@ static int moved_copy(struct bce_trans *t, const struct shift *s, const struct b
 	return 0;
 }
 
+/* sectors were got, but nothing was written to them */
+static bool extent_is_unwritten(const struct bkey *k, unsigned int *replicas)
+{
+	struct extent_ptr_decoded p;
+	struct extent_walk walk;
+	bool unwritten = false;
+
+	*replicas = 0;
+	if (k->type != KEY_TYPE_extent)
+		return false;
+	bce_extent_walk_init(&walk, k, 0);
+	while (bce_extent_next_ptr(&walk, &p)) {
+		unwritten |= p.ptr.unwritten;
+		*replicas += !p.ptr.cached;
+	}
+	return unwritten;
+}
+
+static int make_reservation(struct bce_trans *t, struct bkey *k, unsigned int replicas)
+{
+	struct bch_reservation *v = bce_trans_alloc(t, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	v->nr_replicas = clamp(replicas, 1U, 4U);
+	k->type = KEY_TYPE_reservation;
+	k->version = (struct bversion) { };
+	k->val_u64s = sizeof(*v) / sizeof(u64);
+	k->v = v;
+	return 0;
+}
+
 static int move_key(struct bce_trans *t, struct shift *s, struct data_inode *inode, struct bkey *k)
 {
 	u64 start = s->by > 0 ? max(bkey_start_offset(k), s->info.src_sector) :
 				bkey_start_offset(k);
 	u64 end = k->p.offset, done;
 	struct extent_change change = { };
+	bool elsewhere = k->p.snapshot != inode->snapshot;
+	unsigned int replicas;
+	bool unwritten = extent_is_unwritten(k, &replicas);
 	struct bkey moved;
 	int ret = 0;
 
-	if (k->p.snapshot != inode->snapshot && k->type == KEY_TYPE_extent)
+	if (elsewhere && k->type == KEY_TYPE_extent && !unwritten)
 		ret = bce_data_make_shared(t, s->w, k);
 	if (!ret)
 		ret = moved_copy(t, s, k, start, inode->snapshot, &moved);
+	if (!ret && elsewhere && unwritten)
+		ret = make_reservation(t, &moved, replicas);
 	if (!ret)
 		ret = bce_extent_delete(t, &s->w->env, inode->f.inum, start, end, inode->snapshot,
 					UINT_MAX, &done, &change);
