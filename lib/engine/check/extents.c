@@ -18,28 +18,13 @@
 #include <linux/stat.h>
 
 #include "engine/btree/btrees.h"
+#include "engine/data/extent_update.h"
 #include "engine/format/ids.h"
 #include "engine/format/types.h"
 #include "engine/format/values.h"
 #include "engine/key/extent.h"
 #include "engine/key/text.h"
 #include "engine/names/snapshot.h"
-
-static u64 allocated_sectors(const struct bkey *k)
-{
-	switch (k->type) {
-	case KEY_TYPE_extent:
-	case KEY_TYPE_reservation:
-	case KEY_TYPE_reflink_p:
-	case KEY_TYPE_reflink_v:
-	case KEY_TYPE_inline_data:
-	case KEY_TYPE_indirect_inline_data:
-	case KEY_TYPE_error:
-		return k->size;
-	default:
-		return 0;
-	}
-}
 
 static bool has_data(const struct inode_fields *f)
 {
@@ -100,7 +85,7 @@ int check_version_extents(struct name_check *n, const struct inode_fields *f)
 			continue;
 		check_seen_extent(n, f, k, covered);
 		covered = max(covered, k->p.offset);
-		sum += allocated_sectors(k);
+		sum += bce_extent_type_counts(k->type) ? k->size : 0;
 	}
 	bce_btree_iter_exit(&iter);
 	if (IS_ERR(k))

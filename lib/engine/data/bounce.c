@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Parts of a caller's bio as memory: zeroing, filling and checksumming the
- * range that a struct bvec_iter names, without changing the bio's own iterator.
+ * range that a struct bvec_iter names, without changing the bio's own iterator. And memory of ours
+ * as parts of a bio.
  */
 #include <linux/bio.h>
 #include <linux/bvec.h>
 #include <linux/highmem.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "engine/data/read_internal.h"
 
@@ -75,4 +80,24 @@ int bce_bio_csum(struct bio *bio, struct bvec_iter iter, unsigned int type,
 	}
 	*out = bce_csum_end(&state);
 	return 0;
+}
+
+unsigned int bce_virtual_bvecs(const void *p, unsigned int bytes)
+{
+	return is_vmalloc_addr(p) ? DIV_ROUND_UP(offset_in_page(p) + bytes, PAGE_SIZE) : 1;
+}
+
+void bce_bio_add_virtual(struct bio *bio, void *p, unsigned int bytes)
+{
+	if (!is_vmalloc_addr(p)) {
+		__bio_add_page(bio, virt_to_page(p), bytes, offset_in_page(p));
+		return;
+	}
+	while (bytes) {
+		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - offset_in_page(p));
+
+		__bio_add_page(bio, vmalloc_to_page(p), n, offset_in_page(p));
+		p += n;
+		bytes -= n;
+	}
 }

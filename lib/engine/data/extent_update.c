@@ -111,9 +111,8 @@ static int clear_position(struct range_update *u, struct bpos pos)
 
 /* ---- pieces ---- */
 
-/* [start, end) of @k, with a value of its own */
-static int piece_make(struct bce_trans *t, const struct bkey *k, u64 start, u64 end,
-		      struct bkey *out)
+int bce_extent_piece(struct bce_trans *t, const struct bkey *k, u64 start, u64 end,
+		     struct bkey *out)
 {
 	void *v = bce_trans_alloc(t, max(bkey_val_bytes(k), 8U));
 
@@ -236,7 +235,7 @@ static int put_key(struct range_update *u, struct bkey *k)
 static int put_piece(struct range_update *u, const struct bkey *k, u64 start, u64 end)
 {
 	struct bkey piece;
-	int ret = piece_make(u->t, k, start, end, &piece);
+	int ret = bce_extent_piece(u->t, k, start, end, &piece);
 
 	if (!ret)
 		ret = hide_piece(u, k->p, piece.p);
@@ -388,7 +387,7 @@ int bce_extent_update(struct bce_trans *t, const struct extent_env *env, const s
 	int ret;
 
 	if (k->type == KEY_TYPE_reflink_p) {
-		ret = piece_make(t, k, 0, k->p.offset, &new);
+		ret = bce_extent_piece(t, k, 0, k->p.offset, &new);
 		if (ret)
 			return ret;
 	}

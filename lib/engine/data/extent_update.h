@@ -51,6 +51,10 @@ int bce_extent_delete(struct bce_trans *t, const struct extent_env *env, u64 inu
 		      u64 end, u32 snapshot, unsigned int max_keys, u64 *done,
 		      struct extent_change *change);
 
+/* [start, end) of @k, with a value of its own in the transaction's memory. Return: 0, -ENOMEM */
+int bce_extent_piece(struct bce_trans *t, const struct bkey *k, u64 start, u64 end,
+		     struct bkey *out);
+
 /* Does it count as allocated in bi_sectors? 60-filesystem-keys.md, section 4 */
 bool bce_extent_type_counts(unsigned int type);
 

@@ -88,6 +88,9 @@ void bce_bio_fill(struct bio *bio, struct bvec_iter iter, const void *src);
 unsigned int bce_bio_count_bvecs(struct bio *bio, struct bvec_iter iter, unsigned int max);
 /* bytes in the first @max multi-page segments of a part */
 unsigned int bce_bio_bytes_in_bvecs(struct bio *bio, struct bvec_iter iter, unsigned int max);
+/* kernel memory into a bio, which has room for bce_virtual_bvecs() more */
+unsigned int bce_virtual_bvecs(const void *p, unsigned int bytes);
+void bce_bio_add_virtual(struct bio *bio, void *p, unsigned int bytes);
 int bce_bio_csum(struct bio *bio, struct bvec_iter iter, unsigned int type,
 		 const struct bce_cipher *cipher, struct bce_nonce nonce, struct bce_csum *out);
 

@@ -31,11 +31,8 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
-#include <linux/math.h>
-#include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
-#include <linux/vmalloc.h>
 
 #include "engine/data/compress.h"
 #include "engine/data/read_internal.h"
@@ -316,32 +313,10 @@ static void run_end_io(struct bio *bio)
 	queue_work(run->reader->done_wq, &run->work);
 }
 
-static unsigned int buffer_bvecs(const struct read_piece *piece)
-{
-	if (!is_vmalloc_addr(piece->buffer))
-		return 1;
-	return DIV_ROUND_UP(piece->dev_sectors << SECTOR_SHIFT, PAGE_SIZE);
-}
-
 static unsigned int piece_bvecs(const struct read_piece *piece)
 {
-	return piece->kind == PIECE_BOUNCE ? buffer_bvecs(piece) :
+	return piece->kind == PIECE_BOUNCE ? bce_virtual_bvecs(piece->buffer, piece->dev_sectors << SECTOR_SHIFT) :
 	       bce_bio_count_bvecs(piece->read->bio, piece->iter, BIO_MAX_VECS);
-}
-
-static void add_virtual(struct bio *bio, void *p, unsigned int bytes)
-{
-	if (!is_vmalloc_addr(p)) {
-		__bio_add_page(bio, virt_to_page(p), bytes, offset_in_page(p));
-		return;
-	}
-	while (bytes) {
-		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE);
-
-		__bio_add_page(bio, vmalloc_to_page(p), n, 0);
-		p += n;
-		bytes -= n;
-	}
 }
 
 /* the vectors were counted before: there is room for all */
@@ -351,7 +326,7 @@ static void run_add_data(struct bio *bio, struct read_piece *piece)
 	struct bio_vec bv;
 
 	if (piece->kind == PIECE_BOUNCE) {
-		add_virtual(bio, piece->buffer, piece->dev_sectors << SECTOR_SHIFT);
+		bce_bio_add_virtual(bio, piece->buffer, piece->dev_sectors << SECTOR_SHIFT);
 		return;
 	}
 	__bio_for_each_bvec(bv, piece->read->bio, i, piece->iter)

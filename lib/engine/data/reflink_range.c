@@ -57,24 +57,12 @@ struct share {
 	u64			step;		/* out: sectors done by a transaction */
 };
 
-static bool is_unwritten(const struct bkey *k)
-{
-	struct extent_ptr_decoded p;
-	struct extent_walk w;
-
-	bce_extent_walk_init(&w, k, 0);
-	while (bce_extent_next_ptr(&w, &p))
-		if (p.ptr.unwritten)
-			return true;
-	return false;
-}
-
 /* does it show data? */
 static bool has_data(const struct bkey *k)
 {
 	switch (k->type) {
 	case KEY_TYPE_extent:
-		return !is_unwritten(k);
+		return !bce_extent_is_unwritten(k);
 	case KEY_TYPE_inline_data:
 	case KEY_TYPE_reflink_p:
 	case KEY_TYPE_error:

@@ -154,48 +154,19 @@ static int next_key(struct bce_trans *t, const struct shift *s, const struct sna
 			      SPOS(inum, U64_MAX, 0), view, 0, k);
 }
 
-/* [start, end of @k) of it, @s->by further, for snapshot @snapshot */
-static int moved_copy(struct bce_trans *t, const struct shift *s, const struct bkey *k, u64 start,
-		      u32 snapshot, struct bkey *out)
-{
-	void *v = bce_trans_alloc(t, max(bkey_val_bytes(k), 8U));
-
-	if (!v)
-		return -ENOMEM;
-	*out = *k;
-	if (bkey_val_bytes(k))
-		memcpy(v, k->v, bkey_val_bytes(k));
-	out->v = v;
-	bce_key_cut_front(out, start);
-	out->p.offset += s->by;
-	out->p.snapshot = snapshot;
-	return 0;
-}
-
-/* sectors were got, but nothing was written to them */
-static bool extent_is_unwritten(const struct bkey *k, unsigned int *replicas)
-{
-	struct extent_ptr_decoded p;
-	struct extent_walk walk;
-	bool unwritten = false;
-
-	*replicas = 0;
-	if (k->type != KEY_TYPE_extent)
-		return false;
-	bce_extent_walk_init(&walk, k, 0);
-	while (bce_extent_next_ptr(&walk, &p)) {
-		unwritten |= p.ptr.unwritten;
-		*replicas += !p.ptr.cached;
-	}
-	return unwritten;
-}
-
-static int make_reservation(struct bce_trans *t, struct bkey *k, unsigned int replicas)
+/* in place of an extent that cannot be shared: the promise of as many copies */
+static int make_reservation(struct bce_trans *t, struct bkey *k)
 {
 	struct bch_reservation *v = bce_trans_alloc(t, sizeof(*v));
+	struct extent_ptr_decoded p;
+	unsigned int replicas = 0;
+	struct extent_walk walk;
 
 	if (!v)
 		return -ENOMEM;
+	bce_extent_walk_init(&walk, k, 0);
+	while (bce_extent_next_ptr(&walk, &p))
+		replicas += !p.ptr.cached;
 	v->nr_replicas = clamp(replicas, 1U, 4U);
 	k->type = KEY_TYPE_reservation;
 	k->version = (struct bversion) { };
@@ -210,18 +181,19 @@ static int move_key(struct bce_trans *t, struct shift *s, struct data_inode *ino
 				bkey_start_offset(k);
 	u64 end = k->p.offset, done;
 	struct extent_change change = { };
-	bool elsewhere = k->p.snapshot != inode->snapshot;
-	unsigned int replicas;
-	bool unwritten = extent_is_unwritten(k, &replicas);
-	struct bkey moved;
+	bool shares = k->p.snapshot != inode->snapshot && k->type == KEY_TYPE_extent;
+	bool unwritten = bce_extent_is_unwritten(k);
+	struct bkey moved = { };
 	int ret = 0;
 
-	if (elsewhere && k->type == KEY_TYPE_extent && !unwritten)
+	if (shares && !unwritten)
 		ret = bce_data_make_shared(t, s->w, k);
 	if (!ret)
-		ret = moved_copy(t, s, k, start, inode->snapshot, &moved);
-	if (!ret && elsewhere && unwritten)
-		ret = make_reservation(t, &moved, replicas);
+		ret = bce_extent_piece(t, k, start, end, &moved);
+	if (!ret && shares && unwritten)
+		ret = make_reservation(t, &moved);
+	moved.p.offset = end + s->by;
+	moved.p.snapshot = inode->snapshot;
 	if (!ret)
 		ret = bce_extent_delete(t, &s->w->env, inode->f.inum, start, end, inode->snapshot,
 					UINT_MAX, &done, &change);

@@ -22,7 +22,7 @@
 #include <linux/string.h>
 
 #include "engine/data/extent_at.h"
-#include "engine/data/read.h"
+#include "engine/data/read_internal.h"
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
 #include "engine/key/values.h"

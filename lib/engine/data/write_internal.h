@@ -105,9 +105,6 @@ void bce_write_extent_release(struct write_extent *e);
 /* submit, wait, settle */
 int bce_write_extent_sync(struct write_extent *e, const struct write_how *how,
 			  unsigned int required);
-/* pages of kernel memory into a bio; it has room for bce_virtual_bvecs() more */
-unsigned int bce_virtual_bvecs(const void *p, unsigned int bytes);
-void bce_bio_add_virtual(struct bio *bio, void *p, unsigned int bytes);
 
 /* ---- write.c ---- */
 

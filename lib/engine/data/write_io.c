@@ -16,8 +16,6 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
-#include <linux/mm.h>
-#include <linux/vmalloc.h>
 
 #include "engine/data/read_internal.h"
 #include "engine/data/write_internal.h"
@@ -37,26 +35,6 @@ int bce_write_bioset_init(struct bio_set *bs, unsigned int nr)
 }
 
 /* ---- pages ---- */
-
-unsigned int bce_virtual_bvecs(const void *p, unsigned int bytes)
-{
-	return is_vmalloc_addr(p) ? DIV_ROUND_UP(offset_in_page(p) + bytes, PAGE_SIZE) : 1;
-}
-
-void bce_bio_add_virtual(struct bio *bio, void *p, unsigned int bytes)
-{
-	if (!is_vmalloc_addr(p)) {
-		__bio_add_page(bio, virt_to_page(p), bytes, offset_in_page(p));
-		return;
-	}
-	while (bytes) {
-		unsigned int n = min_t(unsigned int, bytes, PAGE_SIZE - offset_in_page(p));
-
-		__bio_add_page(bio, vmalloc_to_page(p), n, offset_in_page(p));
-		p += n;
-		bytes -= n;
-	}
-}
 
 static unsigned int stored_bytes(const struct write_extent *e)
 {

@@ -45,6 +45,20 @@ bool bce_key_is_btree_ptr(unsigned int type)
 	return type == KEY_TYPE_btree_ptr || type == KEY_TYPE_btree_ptr_v2;
 }
 
+bool bce_extent_is_unwritten(const struct bkey *k)
+{
+	struct extent_ptr_decoded p;
+	struct extent_walk w;
+
+	if (k->type != KEY_TYPE_extent)
+		return false;
+	bce_extent_walk_init(&w, k, 0);
+	while (bce_extent_next_ptr(&w, &p))
+		if (p.ptr.unwritten)
+			return true;
+	return false;
+}
+
 bool bce_compression_type_is_compressed(unsigned int type)
 {
 	return type != BCH_COMPRESSION_TYPE_none && type != BCH_COMPRESSION_TYPE_incompressible;

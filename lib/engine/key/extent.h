@@ -87,6 +87,9 @@ bool bce_extent_next_entry(struct extent_walk *w, struct extent_entry *e);
 /* next pointer with its crc and stripe; false at the end */
 bool bce_extent_next_ptr(struct extent_walk *w, struct extent_ptr_decoded *p);
 
+/* does it promise sectors that were never written? They read as zeros */
+bool bce_extent_is_unwritten(const struct bkey *k);
+
 /* type is compressed (not none, not incompressible) */
 bool bce_compression_type_is_compressed(unsigned int type);
 /* sectors charged for (key, pointer): section 6.3 */
