@@ -124,6 +124,8 @@ void bce_space_unreserve(struct allocator *a, struct space_reservation *res);
 
 /* ---- facts ---- */
 
+/* members of a target (85-policies.md, 1.2) that are here, read-write and may hold the type */
+u64 bce_alloc_target_devs(struct allocator *a, u16 target, unsigned int data_type);
 u8 bce_bucket_gen(struct allocator *a, unsigned int dev, u64 bucket);
 /* bucket and offset in it of a device sector; false: outside of the member's buckets */
 bool bce_bucket_of(struct allocator *a, unsigned int dev, u64 sector, u64 *bucket, u32 *offset);

@@ -137,6 +137,11 @@ u64 alloc_writable_devs(struct allocator *a, unsigned int data_type)
 	return devs & present;
 }
 
+u64 bce_alloc_target_devs(struct allocator *a, u16 target, unsigned int data_type)
+{
+	return alloc_target_devs(a, target) & alloc_writable_devs(a, data_type);
+}
+
 /* ---- buckets ---- */
 
 bool bce_bucket_of(struct allocator *a, unsigned int dev, u64 sector, u64 *bucket, u32 *offset)

@@ -92,13 +92,6 @@ static struct quota_entry *entry_get(struct quota_table *q, unsigned int type, u
 	return e;
 }
 
-static bool option_is_on(const struct bch_sb *sb, const char *name)
-{
-	const struct sb_option_desc *desc = bce_sb_option_by_name(name);
-
-	return desc && bce_sb_option_get(sb, desc);
-}
-
 static void read_grace(struct quota_table *q, const struct bch_sb *sb)
 {
 	size_t bytes;
@@ -123,14 +116,14 @@ int bce_quota_open(struct quota_table **out, const struct bch_sb *sb)
 
 	*out = NULL;
 	for (type = 0; type < QUOTA_TYPES; type++)
-		any |= option_is_on(sb, options[type]);
+		any |= bce_sb_option_named(sb, options[type]);
 	if (!any)
 		return 0;
 	q = kvzalloc(sizeof(*q), GFP_KERNEL);
 	if (!q)
 		return -ENOMEM;
 	for (type = 0; type < QUOTA_TYPES; type++)
-		q->enabled[type] = option_is_on(sb, options[type]);
+		q->enabled[type] = bce_sb_option_named(sb, options[type]);
 	mutex_init(&q->lock);
 	hash_init(q->entries);
 	read_grace(q, sb);

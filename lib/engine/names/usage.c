@@ -152,18 +152,11 @@ static int capacity_read(const struct names_source *src, struct capacity *c)
 	return ret;
 }
 
-static u64 sb_option(const struct bch_sb *sb, const char *name)
-{
-	const struct sb_option_desc *desc = bce_sb_option_by_name(name);
-
-	return desc ? bce_sb_option_get(sb, desc) : 0;
-}
-
 /* what is held back for moving data */
 static u64 capacity_reserve(const struct names_source *src, const struct capacity *c)
 {
-	u64 gc = sb_option(src->sb, "gc_reserve_bytes") / SECTOR_BYTES ?:
-		 div_u64(c->raw_sectors * sb_option(src->sb, "gc_reserve_percent"), 100);
+	u64 gc = bce_sb_option_named(src->sb, "gc_reserve_bytes") / SECTOR_BYTES ?:
+		 div_u64(c->raw_sectors * bce_sb_option_named(src->sb, "gc_reserve_percent"), 100);
 
 	return min(max(gc, 2 * c->device_reserve_sectors), c->raw_sectors);
 }

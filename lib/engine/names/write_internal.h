@@ -35,7 +35,6 @@ int names_tx_charge(struct names_tx *tx, const struct inode_fields *f, s64 inode
 int names_tx_charge_move(struct names_tx *tx, const struct inode_fields *old,
 			 const struct inode_fields *new);
 
-s64 names_time_encode(const struct sb_info *info, struct timespec64 ts);
 u64 names_random(struct names_writer *w);
 u64 names_sb_option(const struct names_writer *w, const char *name);
 

@@ -39,9 +39,7 @@ u64 names_random(struct names_writer *w)
 
 u64 names_sb_option(const struct names_writer *w, const char *name)
 {
-	const struct sb_option_desc *desc = bce_sb_option_by_name(name);
-
-	return desc && w->src.sb ? bce_sb_option_get(w->src.sb, desc) : 0;
+	return w->src.sb ? bce_sb_option_named(w->src.sb, name) : 0;
 }
 
 /* ---- quotas of a transaction ---- */

@@ -228,6 +228,13 @@ int sb_options_check(const struct bch_sb *sb, struct text_buf *why)
 	return 0;
 }
 
+u64 bce_sb_option_named(const struct bch_sb *sb, const char *name)
+{
+	const struct sb_option_desc *desc = bce_sb_option_by_name(name);
+
+	return desc ? bce_sb_option_get(sb, desc) : 0;
+}
+
 static void choice_text(struct text_buf *out, const char *const *choices, u64 chosen)
 {
 	u64 i;

@@ -99,6 +99,8 @@ extern const unsigned int bce_sb_nr_options;
 const struct sb_option_desc *bce_sb_option_by_name(const char *name);	/* NULL: none */
 /* value in user units (bytes, counts, choice index) */
 u64 bce_sb_option_get(const struct bch_sb *sb, const struct sb_option_desc *desc);
+/* the same by name; 0 for a name that is none */
+u64 bce_sb_option_named(const struct bch_sb *sb, const char *name);
 void bce_sb_option_text(struct text_buf *out, const struct bch_sb *sb,
 			const struct sb_option_desc *desc);
 

@@ -6,8 +6,7 @@
  * trusted. What a set needs is made in this order:
  *
  *   image of the superblock: journal rings, sections, version; not written yet
- *   counters: every bucket is free
- *   superblock and journal buckets marked, free space listed (the allocator)
+ *   counters, superblock and journal buckets marked, free space listed (the allocator)
  *   snapshot tree, snapshot, subvolume, root directory, lost+found
  *   journal flushed; then superblocks with INITIALIZED
  *
@@ -26,7 +25,6 @@
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
-#include "engine/btree/trans.h"
 #include "engine/format/ids.h"
 #include "engine/format/version.h"
 #include "engine/names/snapshot.h"
@@ -87,8 +85,7 @@ static int ring_choose(struct bce_set *set, unsigned int idx, struct journal_rin
 		return -ENOSPC;
 	}
 	ring->nr = want;
-	ring->usable = m.state == MEMBER_RW && m.durability &&
-		(m.data_allowed >> BCH_DATA_journal & 1);
+	ring->usable = bce_set_member_keeps_journal(&m);
 	return bce_sb_journal_set(set->rw->sb, idx, ring->bucket, want);
 }
 
@@ -138,44 +135,16 @@ int bce_set_init_sb(struct bce_set *set, struct text_buf *why)
 	return ret;
 }
 
-/* ---- counters ---- */
-
-static int count_free(struct bce_trans *t, void *ctx)
-{
-	struct bce_set *set = ctx;
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < set->info.nr_devices; i++) {
-		const struct key_rules_dev *dev = &set->rules_dev[i];
-		struct accounting_pos pos = { .type = ACCOUNTING_dev_data_type };
-		s64 counters[3] = { dev->nbuckets - dev->first_bucket };
-
-		if (!dev->exists)
-			continue;
-		pos.dev_data_type.dev = i;
-		pos.dev_data_type.data_type = BCH_DATA_free;
-		ret = bce_trans_account(t, &pos, counters, ARRAY_SIZE(counters));
-	}
-	return ret;
-}
-
-int bce_set_init_counters(struct bce_set *set)
-{
-	return bce_trans_run(set->btrees, count_free, set, 0, NULL);
-}
-
 /* ---- first keys ---- */
 
 #define ROOT_SNAPSHOT	U32_MAX
-#define ROOT_INUM	4096
 
 /* the snapshot table was read when there was nothing to read */
 static int table_add_first(struct snapshot_table *t)
 {
-	struct snapshot_info first_snapshot = { .is_subvol = true, .subvol = 1, .tree = 1 };
+	struct snapshot_info first_snapshot = { .is_subvol = true, .subvol = BCACHEFS_ROOT_SUBVOL, .tree = 1 };
 	struct subvolume_info first_subvol = {
-		.id = 1, .snapshot = ROOT_SNAPSHOT, .inode = ROOT_INUM,
+		.id = BCACHEFS_ROOT_SUBVOL, .snapshot = ROOT_SNAPSHOT, .inode = BCACHEFS_ROOT_INO,
 	};
 	struct snapshot_data *edit;
 	int ret;

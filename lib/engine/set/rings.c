@@ -23,7 +23,7 @@
 #include "engine/journal/ring_walk.h"
 #include "engine/set/set_internal.h"
 
-static bool member_keeps_journal(const struct member_info *m)
+bool bce_set_member_keeps_journal(const struct member_info *m)
 {
 	return m->exists && m->state == MEMBER_RW && m->durability &&
 		(m->data_allowed >> BCH_DATA_journal & 1);
@@ -101,7 +101,7 @@ int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring)
 		ret = ring_load(&ring[i], set->dev_sb[i].sb);
 		if (ret || !ring[i].nr)
 			continue;
-		ring[i].usable = member_keeps_journal(&m);
+		ring[i].usable = bce_set_member_keeps_journal(&m);
 		if (set->replay.clean)
 			stand_by_record(&ring[i], &m, set->replay.next_seq - 1);
 		else

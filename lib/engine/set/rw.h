@@ -59,6 +59,18 @@ struct set_rw {
 int bce_set_write_get(struct bce_set *set);
 void bce_set_write_put(struct bce_set *set);
 
+/*
+ * A call that changes something, from begin to end: it counts as a user, and memory that is got on the
+ * way does not come back into the file system. begin: as bce_set_write_get(); end returns @ret.
+ */
+struct change_call {
+	struct bce_set		*set;
+	struct set_rw		*rw;
+	unsigned int		nofs;
+};
+int bce_change_begin(struct bce_set *set, struct change_call *call);
+int bce_change_end(struct change_call *call, int ret);
+
 /* the last reference is gone: writing, if it is still on, ends without a clean shutdown */
 void bce_set_rw_free(struct bce_set *set);
 
@@ -87,6 +99,8 @@ int bce_set_write_contents(void *set, struct bce_file_id file, const void *data,
  */
 int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring);
 void bce_set_rings_free(struct journal_ring *ring);
+/* may entries be written to the member's ring? */
+bool bce_set_member_keeps_journal(const struct member_info *m);
 
 /* ---- triggers.c ---- */
 extern const struct btree_trigger_ops bce_set_trigger_ops;	/* ctx: struct bce_set */
@@ -95,8 +109,6 @@ extern const struct btree_trigger_ops bce_set_trigger_ops;	/* ctx: struct bce_se
 
 /* sections and rings in the image of the superblock, before the journal is opened */
 int bce_set_init_sb(struct bce_set *set, struct text_buf *why);
-/* counters of free buckets, before any bucket is marked */
-int bce_set_init_counters(struct bce_set *set);
 /* first snapshot, subvolume, directories; without a journal they stay in memory */
 int bce_set_init_keys(struct bce_set *set);
 /* flush; then INITIALIZED */

@@ -92,26 +92,21 @@ static void data_unreserve(void *ctx, struct space_reservation *res)
 	bce_space_unreserve(set->rw->alloc, res);
 }
 
-static u64 option(const struct bce_set *set, const char *name)
-{
-	return bce_sb_option_get(set->best.sb, bce_sb_option_by_name(name));
-}
-
 /* they change only when the set is opened anew: read once */
 static void options_read(struct bce_set *set)
 {
 	set->rw->data_options = (struct data_options) {
-		.data_checksum = option(set, "data_checksum"),
-		.compression = option(set, "compression"),
-		.background_compression = option(set, "background_compression"),
-		.data_replicas = option(set, "data_replicas"),
-		.data_replicas_required = option(set, "data_replicas_required"),
-		.foreground_target = option(set, "foreground_target"),
-		.background_target = option(set, "background_target"),
-		.promote_target = option(set, "promote_target"),
-		.nocow = option(set, "nocow"),
+		.data_checksum = bce_sb_option_named(set->best.sb, "data_checksum"),
+		.compression = bce_sb_option_named(set->best.sb, "compression"),
+		.background_compression = bce_sb_option_named(set->best.sb, "background_compression"),
+		.data_replicas = bce_sb_option_named(set->best.sb, "data_replicas"),
+		.data_replicas_required = bce_sb_option_named(set->best.sb, "data_replicas_required"),
+		.foreground_target = bce_sb_option_named(set->best.sb, "foreground_target"),
+		.background_target = bce_sb_option_named(set->best.sb, "background_target"),
+		.promote_target = bce_sb_option_named(set->best.sb, "promote_target"),
+		.nocow = bce_sb_option_named(set->best.sb, "nocow"),
 		.inline_data = true,
-		.wide_macs = option(set, "wide_macs"),
+		.wide_macs = bce_sb_option_named(set->best.sb, "wide_macs"),
 	};
 }
 
@@ -125,26 +120,15 @@ static void data_options(void *ctx, struct data_options *out)
 static u64 data_target_devs(void *ctx, u16 target)
 {
 	struct bce_set *set = ctx;
-	struct member_info m;
-	unsigned int i;
-	u64 devs = 0;
 
-	for (i = 0; i < set->info.nr_devices; i++) {
-		bce_sb_member(set->best.sb, i, &m);
-		if (m.exists && m.state == MEMBER_RW && (m.data_allowed >> BCH_DATA_user & 1) &&
-		    (bce_members_present(set->members) >> i & 1) &&
-		    bce_sb_target_has_dev(set->best.sb, target, i))
-			devs |= BIT_ULL(i);
-	}
-	return devs;
+	return bce_alloc_target_devs(set->rw->alloc, target, BCH_DATA_user);
 }
 
 static s64 data_now(void *ctx)
 {
 	const struct bce_set *set = ctx;
-	u32 precision = set->info.time_precision ?: 1;
 
-	return (s64)(ktime_get_real_ns() / precision) - (s64)(set->info.time_base_ns / precision);
+	return names_time_encode(&set->info, ns_to_timespec64(ktime_get_real_ns()));
 }
 
 static u64 data_key_version(void *ctx)

@@ -41,11 +41,6 @@
 
 #define KEY_VERSION_SKIP	65536	/* versions a lost journal may have used: 40-recovery, 1.10 */
 
-static u64 option(const struct bce_set *set, const char *name)
-{
-	return bce_sb_option_get(set->best.sb, bce_sb_option_by_name(name));
-}
-
 /* ---- may it be? ---- */
 
 static int check_opened_for_writing(const struct bce_set *set, struct text_buf *why)
@@ -73,14 +68,15 @@ static int check_version(const struct bce_set *set, struct text_buf *why)
 
 static int check_passes(const struct bce_set *set, struct text_buf *why)
 {
-	const struct bch_sb_field *f;
+	const struct bch_sb_field_ext *ext;
 	size_t bytes;
 	u64 passes;
 
 	if (!set->info.initialized)
 		return 0;
-	f = bce_sb_field(set->best.sb, BCH_SB_FIELD_ext, &bytes);
-	passes = f && bytes >= 16 ? le64_to_cpu(((const __le64 *)f)[1]) : 0;
+	/* a section that is there has been found long enough */
+	ext = (const void *)bce_sb_field(set->best.sb, BCH_SB_FIELD_ext, &bytes);
+	passes = ext ? le64_to_cpu(ext->recovery_passes_required[0]) : 0;
 	if (passes) {
 		bce_text_printf(why, "the superblock asks for recovery passes 0x%llx first: check the set with Linux 6.12 (mount -o fsck)",
 				passes);
@@ -267,7 +263,7 @@ static u8 metadata_csum_type(const struct bce_set *set)
 		[BCH_CSUM_OPT_crc64]	= BCH_CSUM_crc64_nonzero,
 		[BCH_CSUM_OPT_xxhash]	= BCH_CSUM_xxhash,
 	};
-	u64 opt = option(set, "metadata_checksum");
+	u64 opt = bce_sb_option_named(set->best.sb, "metadata_checksum");
 
 	if (set->info.encrypted)
 		return BCH_CSUM_chacha20_poly1305_128;
@@ -278,21 +274,21 @@ static u8 metadata_csum_type(const struct bce_set *set)
 
 static int journal_start(struct bce_set *set)
 {
-	u16 metadata_target = option(set, "metadata_target");
+	u16 metadata_target = bce_sb_option_named(set->best.sb, "metadata_target");
 	struct journal_config config = {
 		.uuid_word = set->info.uuid_word,
 		.version = set->info.version,
 		.block_sectors = set->info.block_sectors,
 		.csum_type = metadata_csum_type(set),
-		.replicas = option(set, "metadata_replicas"),
-		.replicas_required = option(set, "metadata_replicas_required"),
-		.flush_delay_ms = option(set, "journal_flush_delay"),
+		.replicas = bce_sb_option_named(set->best.sb, "metadata_replicas"),
+		.replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
+		.flush_delay_ms = bce_sb_option_named(set->best.sb, "journal_flush_delay"),
 		.cipher = set->cipher,
 		.rules = &set->rules,
 		.members = set->members,
 		.log = set->log,
 		.ring = set->rw->ring,
-		.prefer_devs = target_devs(set, metadata_target ?: option(set, "foreground_target")),
+		.prefer_devs = target_devs(set, metadata_target ?: bce_sb_option_named(set->best.sb, "foreground_target")),
 		.next_seq = set->rw->next_seq,
 		.replay_seq = set->rw->was_clean ? set->rw->next_seq : set->replay.last_seq,
 		.ops = &journal_ops,
@@ -317,13 +313,13 @@ static int allocator_start(struct bce_set *set)
 		.log = set->log,
 		.node_sectors = set->info.btree_node_sectors,
 		.block_sectors = set->info.block_sectors,
-		.metadata_replicas = option(set, "metadata_replicas"),
-		.metadata_replicas_required = option(set, "metadata_replicas_required"),
-		.data_replicas = option(set, "data_replicas"),
-		.metadata_target = option(set, "metadata_target"),
-		.foreground_target = option(set, "foreground_target"),
-		.gc_reserve_sectors = option(set, "gc_reserve_bytes") / SECTOR_BYTES,
-		.gc_reserve_percent = option(set, "gc_reserve_percent"),
+		.metadata_replicas = bce_sb_option_named(set->best.sb, "metadata_replicas"),
+		.metadata_replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
+		.data_replicas = bce_sb_option_named(set->best.sb, "data_replicas"),
+		.metadata_target = bce_sb_option_named(set->best.sb, "metadata_target"),
+		.foreground_target = bce_sb_option_named(set->best.sb, "foreground_target"),
+		.gc_reserve_sectors = bce_sb_option_named(set->best.sb, "gc_reserve_bytes") / SECTOR_BYTES,
+		.gc_reserve_percent = bce_sb_option_named(set->best.sb, "gc_reserve_percent"),
 		.io_clock = io_clock,
 		.clock_ctx = set,
 	};
@@ -365,10 +361,8 @@ static int rw_rooms(struct bce_set *set)
 
 static int rw_recover(struct bce_set *set)
 {
-	int ret = set->rw->initialized ? 0 : bce_set_init_counters(set);
+	int ret = bce_allocator_init_members(set->rw->alloc);
 
-	if (!ret)
-		ret = bce_allocator_init_members(set->rw->alloc);
 	if (!ret)
 		ret = bce_allocator_start(set->rw->alloc);
 	if (!ret && !set->rw->initialized)

@@ -56,6 +56,22 @@ void bce_set_write_put(struct bce_set *set)
 		wake_up_all(&rw->idle);
 }
 
+int bce_change_begin(struct bce_set *set, struct change_call *call)
+{
+	int ret = bce_set_write_get(set);
+
+	if (!ret)
+		*call = (struct change_call) { set, set->rw, memalloc_nofs_save() };
+	return ret;
+}
+
+int bce_change_end(struct change_call *call, int ret)
+{
+	memalloc_nofs_restore(call->nofs);
+	bce_set_write_put(call->set);
+	return ret;
+}
+
 static void wait_for_users(struct set_rw *rw)
 {
 	smp_mb();	/* pairs with the one in bce_set_write_get() */

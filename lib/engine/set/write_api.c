@@ -167,35 +167,12 @@ EXPORT_SYMBOL_GPL(bce_space_put);
 
 /* ---- ranges ---- */
 
-struct range_call {
-	struct data_writer	*w;
-	unsigned int		nofs;
-};
-
-static int range_begin(struct bce_set *set, struct range_call *call)
-{
-	int ret = bce_set_write_get(set);
-
-	if (ret)
-		return ret;
-	call->w = set->rw->data;
-	call->nofs = memalloc_nofs_save();
-	return 0;
-}
-
-static int range_end(struct bce_set *set, struct range_call *call, int ret)
-{
-	memalloc_nofs_restore(call->nofs);
-	bce_set_write_put(set);
-	return ret;
-}
-
 int bce_truncate(struct bce_set *set, struct bce_file_id file, u64 new_size_bytes,
 		 struct bce_inode *out)
 {
-	struct range_call c;
-	int ret = range_begin(set, &c) ?:
-		  range_end(set, &c, bce_data_truncate(c.w, file, new_size_bytes, NULL));
+	struct change_call c;
+	int ret = bce_change_begin(set, &c) ?:
+		  bce_change_end(&c, bce_data_truncate(c.rw->data, file, new_size_bytes, NULL));
 
 	return ret ?: bce_inode_read(set, file, out);
 }
@@ -204,38 +181,38 @@ EXPORT_SYMBOL_GPL(bce_truncate);
 int bce_fallocate(struct bce_set *set, struct bce_file_id file, u64 start, u64 end, bool zero,
 		  u64 new_size_bytes)
 {
-	struct range_call c;
+	struct change_call c;
 
-	return range_begin(set, &c) ?:
-	       range_end(set, &c, bce_data_fallocate(c.w, file, start, end, zero, new_size_bytes,
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, bce_data_fallocate(c.rw->data, file, start, end, zero, new_size_bytes,
 						     NULL));
 }
 EXPORT_SYMBOL_GPL(bce_fallocate);
 
 int bce_punch(struct bce_set *set, struct bce_file_id file, u64 start, u64 end)
 {
-	struct range_call c;
+	struct change_call c;
 
-	return range_begin(set, &c) ?:
-	       range_end(set, &c, bce_data_punch(c.w, file, start, end, NULL));
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, bce_data_punch(c.rw->data, file, start, end, NULL));
 }
 EXPORT_SYMBOL_GPL(bce_punch);
 
 int bce_insert_range(struct bce_set *set, struct bce_file_id file, u64 start, u64 sectors)
 {
-	struct range_call c;
+	struct change_call c;
 
-	return range_begin(set, &c) ?:
-	       range_end(set, &c, bce_data_insert_range(c.w, file, start, sectors, NULL));
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, bce_data_insert_range(c.rw->data, file, start, sectors, NULL));
 }
 EXPORT_SYMBOL_GPL(bce_insert_range);
 
 int bce_collapse_range(struct bce_set *set, struct bce_file_id file, u64 start, u64 sectors)
 {
-	struct range_call c;
+	struct change_call c;
 
-	return range_begin(set, &c) ?:
-	       range_end(set, &c, bce_data_collapse_range(c.w, file, start, sectors, NULL));
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, bce_data_collapse_range(c.rw->data, file, start, sectors, NULL));
 }
 EXPORT_SYMBOL_GPL(bce_collapse_range);
 
@@ -243,11 +220,11 @@ int bce_reflink(struct bce_set *set, struct bce_file_id src_file, u64 src,
 		struct bce_file_id dst_file, u64 dst, u64 sectors, u64 new_size_bytes,
 		u64 *done_sectors)
 {
-	struct range_call c;
+	struct change_call c;
 
 	*done_sectors = 0;
-	return range_begin(set, &c) ?:
-	       range_end(set, &c, bce_data_reflink(c.w, src_file, src, dst_file, dst, sectors,
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, bce_data_reflink(c.rw->data, src_file, src, dst_file, dst, sectors,
 						   new_size_bytes, done_sectors, NULL));
 }
 EXPORT_SYMBOL_GPL(bce_reflink);
