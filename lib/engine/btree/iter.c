@@ -41,6 +41,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/minmax.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include "engine/btree/btrees_internal.h"
@@ -413,6 +414,38 @@ void bce_btree_iter_unlock(struct btree_iter *iter)
 	path_unlock(iter);
 }
 EXPORT_SYMBOL_GPL(bce_btree_iter_unlock);
+
+/* ---- all keys ---- */
+
+int bce_btree_for_each_key(struct btrees *b, unsigned int btree_id,
+			   const struct snapshot_view *view,
+			   int (*fn)(void *ctx, const struct bkey *k), void *ctx)
+{
+	struct bkey_buf *copy = kmalloc(sizeof(*copy), GFP_KERNEL);
+	const struct bkey *found;
+	struct btree_iter iter;
+	int ret = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	bce_btree_iter_init(&iter, b, btree_id, 0, POS_MIN, BTREE_ITER_PREFETCH, view);
+	for (found = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(found);
+	     found = bce_btree_iter_next(&iter)) {
+		struct bkey k = *found;
+
+		memcpy(copy->v, k.v, bkey_val_bytes(&k));
+		k.v = copy->v;
+		bce_btree_iter_unlock(&iter);
+		ret = fn(ctx, &k);
+		if (ret)
+			break;
+	}
+	if (!ret && IS_ERR(found))
+		ret = PTR_ERR(found);
+	bce_btree_iter_exit(&iter);
+	kfree(copy);
+	return ret;
+}
 
 /* ---- one key ---- */
 

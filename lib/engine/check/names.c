@@ -15,7 +15,6 @@
  */
 #include "engine/check/names_internal.h"
 
-#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -62,34 +61,29 @@ static void show_progress(struct name_check *n, const char *pass)
 	cond_resched();
 }
 
+struct names_walk {
+	struct name_check	*n;
+	const char		*pass;
+	name_key_fn		fn;
+};
+
+static int walk_key(void *ctx, const struct bkey *k)
+{
+	struct names_walk *w = ctx;
+	int ret = w->fn(w->n, k);
+
+	if (!ret)
+		show_progress(w->n, w->pass);
+	return ret;
+}
+
 int check_names_walk(struct name_check *n, unsigned int btree_id, const char *pass,
 		     name_key_fn fn)
 {
-	struct bkey_buf *copy = kmalloc(sizeof(*copy), GFP_KERNEL);
-	struct btree_iter iter;
-	const struct bkey *found;
-	int ret = 0;
+	struct names_walk w = { n, pass, fn };
 
-	if (!copy)
-		return -ENOMEM;
-	bce_btree_iter_init(&iter, n->c->btrees, btree_id, 0, POS_MIN, BTREE_ITER_PREFETCH, NULL);
-	for (found = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(found);
-	     found = bce_btree_iter_next(&iter)) {
-		struct bkey k = *found;
-
-		memcpy(copy->v, k.v, bkey_val_bytes(&k));
-		k.v = copy->v;
-		bce_btree_iter_unlock(&iter);
-		ret = fn(n, &k);
-		if (ret)
-			break;
-		show_progress(n, pass);
-	}
-	if (!ret && IS_ERR(found))
-		ret = PTR_ERR(found);
-	bce_btree_iter_exit(&iter);
-	kfree(copy);
-	return check_memory_only(ret);
+	return check_memory_only(bce_btree_for_each_key(n->c->btrees, btree_id, NULL, walk_key,
+							&w));
 }
 
 static int check_xattr(struct name_check *n, const struct bkey *k)

@@ -11,7 +11,6 @@
  */
 #include "engine/names/quota.h"
 
-#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/hashtable.h>
 #include <linux/minmax.h>
@@ -295,34 +294,6 @@ static int count_inode(struct quota_table *q, const struct inode_fields *f, int 
 	return bce_quota_charge(q, &owner, sign * (s64)f->sectors, sign, QUOTA_NO_LIMIT);
 }
 
-/* walk a btree; @fn runs without the iterator's locks */
-static int for_each_key(struct btrees *b, unsigned int btree_id, const struct snapshot_view *view,
-			int (*fn)(void *ctx, const struct bkey *k), void *ctx)
-{
-	struct bkey_buf *copy = kmalloc(sizeof(*copy), GFP_KERNEL);
-	struct btree_iter iter;
-	const struct bkey *found;
-	int ret = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	bce_btree_iter_init(&iter, b, btree_id, 0, POS_MIN, BTREE_ITER_PREFETCH, view);
-	for (found = bce_btree_iter_peek(&iter); !ret && !IS_ERR_OR_NULL(found);
-	     found = bce_btree_iter_next(&iter)) {
-		struct bkey k = *found;
-
-		memcpy(copy->v, k.v, bkey_val_bytes(&k));
-		k.v = copy->v;
-		bce_btree_iter_unlock(&iter);
-		ret = fn(ctx, &k);
-		if (ret)
-			break;
-	}
-	bce_btree_iter_exit(&iter);
-	kfree(copy);
-	return ret ?: IS_ERR(found) ? PTR_ERR(found) : 0;
-}
-
 struct count {
 	struct quota_table		*q;
 	const struct snapshot_table	*snapshots;
@@ -382,8 +353,8 @@ int bce_quota_read(struct quota_table *q, struct btrees *b, const struct snapsho
 		   struct bce_log *log)
 {
 	struct count c = { .q = q, .snapshots = snapshots };
-	int ret = for_each_key(b, BTREE_ID_quotas, NULL, read_limit, q) ?:
-		  for_each_key(b, BTREE_ID_inodes, NULL, count_version, &c);
+	int ret = bce_btree_for_each_key(b, BTREE_ID_quotas, NULL, read_limit, q) ?:
+		  bce_btree_for_each_key(b, BTREE_ID_inodes, NULL, count_version, &c);
 
 	if (ret)
 		bce_log_line(log, BCE_LOG_ERR, "quotas cannot be counted: error %d", ret);
@@ -406,5 +377,5 @@ int bce_quota_count_snapshot(struct quota_table *q, struct btrees *b,
 	struct count c = { .q = q, .sign = sign };
 	struct snapshot_view view = bce_snapshot_view(snapshots, snapshot);
 
-	return for_each_key(b, BTREE_ID_inodes, &view, count_seen, &c);
+	return bce_btree_for_each_key(b, BTREE_ID_inodes, &view, count_seen, &c);
 }
