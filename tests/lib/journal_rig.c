@@ -542,26 +542,10 @@ static void check_roots(struct jr_rig *rig, u64 seq)
 /* where each ring stands, and what is still needed in it */
 static void note_positions(struct jr_rig *rig)
 {
-	unsigned int c, dev;
-	size_t i;
-
 	memset(rig->ring_seq, 0, sizeof(rig->ring_seq));
-	for (i = 0; i < rig->r.nr_entries; i++) {
-		const struct journal_entry *e = rig->r.entry[i];
-
-		for (c = 0; c < e->nr_copies; c++) {
-			u64 *seq = &rig->ring_seq[e->copy[c].dev][e->copy[c].ring_index];
-
-			*seq = max(*seq, e->seq);
-		}
-	}
-	for (dev = 0; dev < rig->o.nr; dev++) {
+	for (unsigned int dev = 0; dev < rig->o.nr; dev++)
 		rig->ring[dev].bucket_seq = rig->ring_seq[dev];
-		if (!rig->r.ring_pos[dev].seq)
-			continue;
-		rig->ring[dev].cur_idx = rig->r.ring_pos[dev].ring_index;
-		rig->ring[dev].cur_used_sectors = rig->r.ring_pos[dev].end_sectors;
-	}
+	bce_journal_rings_stand(&rig->r, rig->ring, rig->o.nr);
 }
 
 /* as recovery does before it writes */

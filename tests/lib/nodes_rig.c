@@ -217,20 +217,9 @@ static void check(struct world *w)
 static void note_positions(struct world *w)
 {
 	memset(w->ring_seq, 0, sizeof(w->ring_seq));
-	for (size_t i = 0; i < w->replay.nr_entries; i++) {
-		const struct journal_entry *e = w->replay.entry[i];
-
-		for (unsigned int c = 0; c < e->nr_copies; c++) {
-			u64 *seq = &w->ring_seq[e->copy[c].dev][e->copy[c].ring_index];
-
-			*seq = max(*seq, e->seq);
-		}
-	}
-	for (unsigned int dev = 0; dev < w->sb.nr; dev++) {
+	for (unsigned int dev = 0; dev < w->sb.nr; dev++)
 		w->ring[dev].bucket_seq = w->ring_seq[dev];
-		w->ring[dev].cur_idx = w->replay.ring_pos[dev].ring_index;
-		w->ring[dev].cur_used_sectors = w->replay.ring_pos[dev].end_sectors;
-	}
+	bce_journal_rings_stand(&w->replay, w->ring, w->sb.nr);
 }
 
 static void journal_read(struct world *w)

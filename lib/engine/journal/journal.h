@@ -37,6 +37,16 @@ struct journal_ring {
 	u32	cur_used_sectors;	/* in it; the next entry goes behind */
 };
 
+struct journal_replay;
+/*
+ * Where the rings of a journal stand that was read because its set was not shut down cleanly: behind
+ * the newest entry of each, whatever became of it (dropped, torn); each bucket holds entries up to the
+ * highest number seen in it. Entries below the replay set were not kept: their buckets are free.
+ * @ring: [@nr] by member index; those with buckets have @bucket_seq, zeroed
+ */
+void bce_journal_rings_stand(const struct journal_replay *r, struct journal_ring *ring,
+			     unsigned int nr);
+
 struct journal_ops {
 	/*
 	 * Root entries of all btrees that have a root, as they are now. Asked before the first

@@ -19,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "engine/journal/replay.h"
 #include "engine/journal/writer.h"
 
 #define BUF_BYTES	(64U << 10)	/* at first */
@@ -130,6 +131,34 @@ static int journal_init(struct journal *j)
 	j->wq = alloc_workqueue("bce_journal", WQ_MEM_RECLAIM | WQ_UNBOUND | WQ_HIGHPRI, 0);
 	j->reclaim_wq = alloc_workqueue("bce_journal_reclaim", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	return j->wq && j->reclaim_wq ? 0 : -ENOMEM;
+}
+
+void bce_journal_rings_stand(const struct journal_replay *r, struct journal_ring *ring,
+			     unsigned int nr)
+{
+	unsigned int c, dev;
+	size_t i;
+
+	for (i = 0; i < r->nr_entries; i++)
+		for (c = 0; c < r->entry[i]->nr_copies; c++) {
+			const struct journal_copy *copy = &r->entry[i]->copy[c];
+			u64 *seq;
+
+			if (copy->dev >= nr || copy->ring_index >= ring[copy->dev].nr)
+				continue;
+			seq = &ring[copy->dev].bucket_seq[copy->ring_index];
+			*seq = max(*seq, r->entry[i]->seq);
+		}
+	for (dev = 0; dev < min_t(unsigned int, nr, BCH_MEMBERS_MAX); dev++) {
+		const struct journal_ring_pos *pos = &r->ring_pos[dev];
+		struct journal_ring *one = &ring[dev];
+
+		if (!pos->seq || pos->ring_index >= one->nr)
+			continue;
+		one->cur_idx = pos->ring_index;
+		one->cur_used_sectors = pos->end_sectors;
+		one->bucket_seq[one->cur_idx] = max(one->bucket_seq[one->cur_idx], pos->seq);
+	}
 }
 
 int bce_journal_open(struct journal **out, const struct journal_config *config)

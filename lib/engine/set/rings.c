@@ -6,9 +6,7 @@
  * there is the one an unclean recovery would start from until a newer flush entry exists, so its
  * bucket counts as holding it.
  *
- * After any other end the rings themselves tell. The newest entry of a member, whatever became of it
- * (dropped, torn), ends where the next one begins; and each bucket holds entries up to the highest
- * number seen in it. Entries below the replay set were not kept: their buckets are free.
+ * After any other end the rings themselves tell (bce_journal_rings_stand()).
  *
  * Source: docs/format/30-journal.md, sections 5, 7, 10.
  */
@@ -59,35 +57,6 @@ static void stand_by_record(struct journal_ring *ring, const struct member_info 
 	ring->bucket_seq[ring->cur_idx] = last_seq;
 }
 
-static void note_entries(struct bce_set *set, struct journal_ring *ring)
-{
-	const struct journal_replay *r = &set->replay;
-	unsigned int c;
-	size_t i;
-
-	for (i = 0; i < r->nr_entries; i++)
-		for (c = 0; c < r->entry[i]->nr_copies; c++) {
-			const struct journal_copy *copy = &r->entry[i]->copy[c];
-			struct journal_ring *one = &ring[copy->dev];
-
-			if (copy->ring_index < one->nr)
-				one->bucket_seq[copy->ring_index] =
-					max(one->bucket_seq[copy->ring_index], r->entry[i]->seq);
-		}
-}
-
-/* behind the newest entry of the ring, whatever became of it */
-static void stand_by_scan(struct bce_set *set, unsigned int dev, struct journal_ring *ring)
-{
-	const struct journal_ring_pos *pos = &set->replay.ring_pos[dev];
-
-	if (!pos->seq || pos->ring_index >= ring->nr)
-		return;
-	ring->cur_idx = pos->ring_index;
-	ring->cur_used_sectors = pos->end_sectors;
-	ring->bucket_seq[ring->cur_idx] = max(ring->bucket_seq[ring->cur_idx], pos->seq);
-}
-
 int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring)
 {
 	struct member_info m;
@@ -104,11 +73,9 @@ int bce_set_rings_make(struct bce_set *set, struct journal_ring *ring)
 		ring[i].usable = bce_set_member_keeps_journal(&m);
 		if (set->replay.clean)
 			stand_by_record(&ring[i], &m, set->replay.next_seq - 1);
-		else
-			stand_by_scan(set, i, &ring[i]);
 	}
 	if (!ret && !set->replay.clean)
-		note_entries(set, ring);
+		bce_journal_rings_stand(&set->replay, ring, set->info.nr_devices);
 	if (ret)
 		bce_set_rings_free(ring);
 	return ret;
