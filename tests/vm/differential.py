@@ -131,14 +131,14 @@ def complaints(work):
                 if any(word in line for word in ('not fixing', ', fixing', 'error starting filesystem'))]
 
 
-def run_round(work, name, images, rng, members, degraded, operations):
+def run_round(work, name, images, rng, degraded, args):
     end = rng.choice(('clean', 'crash'))
-    options = pick_mount(rng, members)
+    options = pick_mount(rng, len(images))
     print('# %s: mount -o %s, then %s' % (name, options, end), flush=True)
-    write(work, images, SEED=rng.getrandbits(32), OPTIONS=options, END=end, OPERATIONS=operations)
+    write(work, images, SEED=rng.getrandbits(32), OPTIONS=options, END=end, OPERATIONS=args.operations)
     seen = images
     if degraded and rng.random() < 0.7:
-        seen = rng.sample(images, members - 1)
+        seen = rng.sample(images, len(images) - 1)
         print('# without', ' '.join(os.path.basename(i) for i in set(images) - set(seen)))
     more = {'DEGRADED': 1} if seen is not images else {}
     try:
@@ -160,17 +160,19 @@ def run_round(work, name, images, rng, members, degraded, operations):
     return True
 
 
-def run_seed(seed, args):
+def run_seed(seed, args, one_round, without):
+    """Rounds on one set, until one fails or says by False that there is no going on."""
     rng = random.Random(seed)
     arguments, members, degraded = pick_set(rng)
+    arguments = [a for a in arguments if a not in without]
     print('# seed %d: %d members, %s' % (seed, members, ' '.join(arguments)), flush=True)
-    work = tempfile.mkdtemp(prefix='differential.')
+    work = tempfile.mkdtemp(prefix='bcachefs-seed.')
     images = [os.path.join(work, 'disk%d.img' % i) for i in range(members)]
     blank = os.path.join(OUT, 'golden', 'fresh-uninit', 'disk0.img')
     subprocess.run([os.path.join(VM, 'blank_set.py')] + arguments + [blank] + images, check=True)
     try:
         for number in range(args.rounds):
-            if not run_round(work, 'seed %d.%d' % (seed, number), images, rng, members, degraded, args.operations):
+            if not one_round(work, 'seed %d.%d' % (seed, number), images, rng, degraded, args):
                 break
         return True
     except Failed as failure:
@@ -186,16 +188,17 @@ def run_seed(seed, args):
         shutil.rmtree(work)
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
+def main(usage=__doc__, one_round=run_round, operations=300, without=()):
+    """Also for roundtrip.py; @without: arguments of blank_set.py that are left out."""
+    parser = argparse.ArgumentParser(usage=usage)
     parser.add_argument('--rounds', type=int, default=2)
-    parser.add_argument('--operations', type=int, default=300)
+    parser.add_argument('--operations', type=int, default=operations)
     parser.add_argument('--keep')
     parser.add_argument('seed', type=int, nargs='+')
     args = parser.parse_args()
     subprocess.run([os.path.join(TOP, 'tests', 'golden', 'unpack'), 'fresh-uninit'], check=True,
                    env=dict(os.environ, O=OUT))
-    good = [run_seed(seed, args) for seed in args.seed]
+    good = [run_seed(seed, args, one_round, without) for seed in args.seed]
     sys.exit(not all(good))
 
 

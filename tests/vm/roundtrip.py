@@ -11,16 +11,12 @@ checks it again (tests/vm/in-guest-roundtrip); then ours must show what it showe
 
 With --keep the images and logs of failed rounds stay in DIR. Runs on the host; needs UML's plain 6.12.
 """
-import argparse
 import os
-import random
 import re
 import shutil
 import subprocess
-import sys
-import tempfile
 
-from differential import DIED, OUT, TOP, VM, Failed, boot, fingerprint, pick_mount, pick_set
+from differential import DIED, OUT, VM, Failed, boot, fingerprint, main, pick_mount
 
 SET_TEST = os.path.join(OUT, 'tests', 'model', 'set_test')
 
@@ -96,7 +92,7 @@ def run_judge(work, images, seed, operations, options):
     return os.path.join(results, 'after.txt'), later
 
 
-def run_round(work, name, images, rng, args):
+def run_round(work, name, images, rng, _degraded, args):
     crash = rng.random() < 0.4
     options = pick_mount(rng, len(images)).replace('nocow=1', 'nocow=0')
     seed = rng.getrandbits(31)
@@ -120,45 +116,5 @@ def run_round(work, name, images, rng, args):
     return True
 
 
-def run_seed(seed, args):
-    rng = random.Random(seed)
-    arguments, members, _ = pick_set(rng)
-    arguments = [a for a in arguments if a != '--key']
-    print('# seed %d: %d members, %s' % (seed, members, ' '.join(arguments)), flush=True)
-    work = tempfile.mkdtemp(prefix='roundtrip.')
-    images = [os.path.join(work, 'disk%d.img' % i) for i in range(members)]
-    blank = os.path.join(OUT, 'golden', 'fresh-uninit', 'disk0.img')
-    subprocess.run([os.path.join(VM, 'blank_set.py')] + arguments + [blank] + images, check=True)
-    try:
-        for number in range(args.rounds):
-            if not run_round(work, 'seed %d.%d' % (seed, number), images, rng, args):
-                break
-        return True
-    except Failed as failure:
-        print('not ok - seed %d: %s' % (seed, str(failure).replace('\n', '\n# ')), flush=True)
-        if args.keep:
-            kept = os.path.join(args.keep, str(seed))
-            shutil.rmtree(kept, ignore_errors=True)
-            os.makedirs(args.keep, exist_ok=True)
-            shutil.copytree(work, kept)
-            print('# kept', kept)
-        return False
-    finally:
-        shutil.rmtree(work)
-
-
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument('--rounds', type=int, default=2)
-    parser.add_argument('--operations', type=int, default=200)
-    parser.add_argument('--keep')
-    parser.add_argument('seed', type=int, nargs='+')
-    args = parser.parse_args()
-    subprocess.run([os.path.join(TOP, 'tests', 'golden', 'unpack'), 'fresh-uninit'], check=True,
-                   env=dict(os.environ, O=OUT))
-    good = [run_seed(seed, args) for seed in args.seed]
-    sys.exit(not all(good))
-
-
 if __name__ == '__main__':
-    main()
+    main(__doc__, run_round, operations=200, without=['--key'])
