@@ -39,6 +39,11 @@ MISCOUNTED = 'has wrong i_nlink'
 DAMAGE = re.compile(r'fixing|should be|incorrect|missing|mismatch|[Ee]rror|wrong|invalid|unable|corrupt')
 
 
+def is_damage(line):
+    """Also in lines that would be ordinary without it. The options a mount repeats are no finding."""
+    return DAMAGE.search(line) and 'opts=' not in line and 'insufficient writeable journal' not in line
+
+
 def complaints(results):
     """Lines of the in-tree driver that are not ordinary, with the step they came in. What it finds after changes of its
     own may be its own doing, and is another list."""
@@ -50,7 +55,7 @@ def complaints(results):
                 step = line[11:]
             elif MISCOUNTED in line:
                 later.append('%s: %s' % (step, line))
-            elif step and (DAMAGE.search(line) or 'bcachefs' in line) and not ORDINARY.search(line):
+            elif step and (is_damage(line) or 'bcachefs' in line and not ORDINARY.search(line)):
                 (found if step in ('before', 'change') else later).append('%s: %s' % (step, line))
     return found, later
 
