@@ -18,6 +18,14 @@ struct bce_creds {
 	u32	uid, gid;
 };
 
+/* an attribute that a new file begins with */
+struct bce_xattr {
+	u8			type;		/* enum bce_xattr_type */
+	const char		*name;		/* without its prefix */
+	const void		*value;
+	u16			bytes;
+};
+
 struct bce_create {
 	umode_t			mode;		/* with type; the umask is the caller's */
 	u32			uid, gid;	/* setgid directories: the caller has applied that */
@@ -26,6 +34,8 @@ struct bce_create {
 	/* ACLs as they are to be stored, or NULL (docs/format/60, section 11) */
 	const void		*acl_access, *acl_default;
 	u16			acl_access_bytes, acl_default_bytes;
+	const struct bce_xattr	*xattrs;	/* others, labels of security modules */
+	unsigned int		nr_xattrs;
 };
 /**
  * bce_create() - a new file, directory, device node, symlink under a name
@@ -61,8 +71,16 @@ enum bce_setattr_valid {
 	BCE_ATTR_MODE = 1, BCE_ATTR_UID = 2, BCE_ATTR_GID = 4, BCE_ATTR_ATIME = 8,
 	BCE_ATTR_MTIME = 16, BCE_ATTR_CTIME = 32, BCE_ATTR_FLAGS = 64, BCE_ATTR_PROJECT = 128,
 	BCE_ATTR_BTIME = 256,	/* for restoring trees */
+	/*
+	 * ctime becomes the given one if that is later, and is not set to now: for times that were kept in memory,
+	 * while others may have changed the inode
+	 */
+	BCE_ATTR_CTIME_LATER = 512,
 };
-/* sizes are changed by bce_truncate(). Return: 0 */
+/*
+ * Sizes are changed by bce_truncate(). The project is one set explicitly, not inherited, if
+ * @attrs->opts_explicit says so of option 2. Return: 0
+ */
 int bce_setattr(struct bce_set *set, const struct bce_inode *attrs, unsigned int valid,
 		struct bce_inode *out);
 
@@ -80,10 +98,13 @@ int bce_inode_opt_set(struct bce_set *set, struct bce_file_id inode, unsigned in
 /* ---- subvolumes ---- */
 
 enum bce_subvolume_flags { BCE_SUBVOL_RO = 1 };
-/* @source_subvol 0: a new empty one; else a snapshot of it. Return: 0, the new root in @out */
+/*
+ * @source_subvol 0: a new empty one, with a root directory as in @what; else a snapshot of it, and @what
+ * is not looked at. Return: 0, the new root in @out; -EEXIST
+ */
 int bce_subvolume_create(struct bce_set *set, struct bce_file_id dir, const char *name,
-			 unsigned int len, u32 source_subvol, unsigned int flags, u32 uid, u32 gid,
-			 umode_t mode, struct bce_inode *out);
+			 unsigned int len, u32 source_subvol, unsigned int flags,
+			 const struct bce_create *what, struct bce_inode *out);
 /* its name goes now, its keys in the background. Return: 0; -ENOTEMPTY it has children; -EBUSY */
 int bce_subvolume_delete(struct bce_set *set, struct bce_file_id dir, const char *name,
 			 unsigned int len);

@@ -1247,6 +1247,7 @@ static int op_subvolume(struct file_model *m, struct bce_set *set)
 	struct bce_inode out;
 	char name[256];
 	struct place p;
+	struct bce_create what = { .mode = S_IFDIR | 0755, .uid = 1, .gid = 2 };
 	int ret;
 
 	if (below(m, 3))
@@ -1258,8 +1259,8 @@ static int op_subvolume(struct file_model *m, struct bce_set *set)
 	tell(m, "subvolume %s of %u in %u:%llu flags %u", name, source ? source->id.subvol : 0,
 	     dir->id.subvol, (unsigned long long)dir->id.inum, flags);
 	ret = outcome(m, bce_subvolume_create(set, dir->id, name, strlen(name),
-					      source ? source->id.subvol : 0, flags, 1, 2,
-					      S_IFDIR | 0755, &out), "subvolume", dir);
+					      source ? source->id.subvol : 0, flags, &what,
+					      &out), "subvolume", dir);
 	if (ret)
 		return ret > 0 ? 0 : ret;
 	if (source) {

@@ -90,7 +90,7 @@ static int create_fn(struct names_tx *tx, void *ctx)
 	if (!ret && c->inline_bytes)
 		ret = inline_target_put(tx, c, f);
 	if (!ret)
-		ret = names_acls_put(tx, f, &dir.view, c->what);
+		ret = names_new_xattrs_put(tx, f, &dir.view, c->what);
 	if (!ret && !dir.subvol.snap)
 		ret = names_tx_charge(tx, f, 1);
 	return ret ?: names_inode_put(tx, &c->out);

@@ -4,6 +4,7 @@
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/stat.h>
 
 #include "engine/format/values.h"
@@ -19,14 +20,19 @@ struct setattr {
 	struct names_inode	out;
 };
 
-static void apply_times(const struct sb_info *info, const struct setattr *s, struct inode_fields *f)
+static void apply_times(const struct sb_info *info, const struct setattr *s, s64 now,
+			struct inode_fields *f)
 {
+	s64 ctime = names_time_encode(info, s->attrs->ctime);
+
 	if (s->valid & BCE_ATTR_ATIME)
 		f->atime = names_time_encode(info, s->attrs->atime);
 	if (s->valid & BCE_ATTR_MTIME)
 		f->mtime = names_time_encode(info, s->attrs->mtime);
-	if (s->valid & BCE_ATTR_CTIME)
-		f->ctime = names_time_encode(info, s->attrs->ctime);
+	if (s->valid & BCE_ATTR_CTIME_LATER)
+		f->ctime = max(f->ctime, ctime);
+	else
+		f->ctime = s->valid & BCE_ATTR_CTIME ? ctime : now;
 	if (s->valid & BCE_ATTR_BTIME)
 		f->otime = names_time_encode(info, s->attrs->btime);
 }
@@ -45,7 +51,8 @@ static void apply(const struct setattr *s, struct inode_fields *f)
 		f->flags = (f->flags & ~USER_FLAGS) | (attrs->flags & USER_FLAGS);
 	if (s->valid & BCE_ATTR_PROJECT) {
 		f->project = attrs->project + 1;
-		f->fields_set |= BIT(INODE_OPT_project);
+		f->fields_set &= ~BIT(INODE_OPT_project);
+		f->fields_set |= attrs->opts_explicit & BIT(INODE_OPT_project);
 	}
 }
 
@@ -59,9 +66,8 @@ static int setattr_fn(struct names_tx *tx, void *ctx)
 	if (ret)
 		return ret;
 	before = i->f;
-	i->f.ctime = tx->now;
 	apply(s, &i->f);
-	apply_times(tx->w->src.info, s, &i->f);
+	apply_times(tx->w->src.info, s, tx->now, &i->f);
 	if (s->valid & (BCE_ATTR_UID | BCE_ATTR_GID | BCE_ATTR_PROJECT) && !i->subvol.snap)
 		ret = names_tx_charge_move(tx, &before, &i->f);
 	return ret ?: names_inode_put(tx, i);

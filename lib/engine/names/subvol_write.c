@@ -174,7 +174,7 @@ struct subvol_create {
 	unsigned int		len;
 	u32			source;		/* 0: new and empty */
 	unsigned int		flags;
-	struct bce_create	what;
+	const struct bce_create	*what;
 	struct snapshot_data	*edit;		/* to be published when that is committed */
 	u32			node, node2;	/* published early; 0: none */
 	struct names_inode	root;
@@ -247,7 +247,7 @@ static int create_empty_fn(struct names_tx *tx, void *ctx)
 	      id_above_highest(tx, BTREE_ID_subvolumes, SUBVOL_ID_MAX, &node.subvol) ?:
 	      id_above_highest(tx, BTREE_ID_snapshot_trees, U32_MAX, &node.tree) ?:
 	      snapshot_ids(tx, 1, &id) ?:
-	      names_inode_new(tx, id, &c->what, &dir.f, &root);
+	      names_inode_new(tx, id, c->what, &dir.f, &root);
 	if (ret)
 		return ret;
 	s = subvol_new(tx, c, node.subvol, id, root.inum);
@@ -260,7 +260,7 @@ static int create_empty_fn(struct names_tx *tx, void *ctx)
 	      node_put(tx, id, &node) ?:
 	      names_subvol_put(tx, &s) ?:
 	      subvol_name(tx, c, &dir, &s, &root) ?:
-	      names_acls_put(tx, &root, &view, &c->what) ?:
+	      names_new_xattrs_put(tx, &root, &view, c->what) ?:
 	      names_tx_charge(tx, &root, 1) ?:
 	      bce_inode_trans_write(tx->t, id, &root);
 	if (!ret)
@@ -461,16 +461,18 @@ static int subvol_create_once(struct names_writer *w, struct subvol_create *c)
 }
 
 int names_subvolume_create(struct names_writer *w, struct bce_file_id dir, const char *name,
-			   unsigned int len, u32 source_subvol, unsigned int flags, u32 uid,
-			   u32 gid, umode_t mode, struct bce_inode *out)
+			   unsigned int len, u32 source_subvol, unsigned int flags,
+			   const struct bce_create *what, struct bce_inode *out)
 {
 	struct subvol_create c = {
 		.dir_id = dir, .name = name, .len = len, .source = source_subvol, .flags = flags,
-		.what = { .mode = S_IFDIR | (mode & 07777), .uid = uid, .gid = gid },
+		.what = what,
 	};
 	unsigned int waits = 0;
 	int ret = names_name_check(name, len);
 
+	if (!ret && !source_subvol && !S_ISDIR(what->mode))
+		ret = -EINVAL;
 	if (ret)
 		return ret;
 	while ((ret = subvol_create_once(w, &c)) == -EAGAIN && waits++ < LOGGED_OP_WAITS)

@@ -84,8 +84,8 @@ int names_inode_opt_set(struct names_writer *w, struct bce_file_id inode, unsign
 			const char *text);
 
 int names_subvolume_create(struct names_writer *w, struct bce_file_id dir, const char *name,
-			   unsigned int len, u32 source_subvol, unsigned int flags, u32 uid,
-			   u32 gid, umode_t mode, struct bce_inode *out);
+			   unsigned int len, u32 source_subvol, unsigned int flags,
+			   const struct bce_create *what, struct bce_inode *out);
 int names_subvolume_delete(struct names_writer *w, struct bce_file_id dir, const char *name,
 			   unsigned int len);
 int names_subvolume_set_ro(struct names_writer *w, u32 subvol, bool ro);

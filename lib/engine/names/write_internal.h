@@ -113,8 +113,9 @@ int names_dir_check_empty(struct names_tx *tx, u64 inum, u32 subvol,
 int names_xattr_put(struct names_tx *tx, const struct inode_fields *f,
 		    const struct snapshot_view *view, u8 type, const char *name,
 		    const void *value, size_t bytes, unsigned int flags);
-int names_acls_put(struct names_tx *tx, const struct inode_fields *f,
-		   const struct snapshot_view *view, const struct bce_create *what);
+/* ACLs and other attributes of a new file. -ERANGE, -E2BIG */
+int names_new_xattrs_put(struct names_tx *tx, const struct inode_fields *f,
+			 const struct snapshot_view *view, const struct bce_create *what);
 
 /* ---- subvolumes ---- */
 

@@ -27,9 +27,14 @@ s64 names_time_encode(const struct sb_info *info, struct timespec64 ts)
 
 static s64 time_now(struct names_writer *w)
 {
-	u64 ns = w->ops->now_ns ? w->ops->now_ns(w->ctx) : ktime_get_real_ns();
+	struct timespec64 now;
 
-	return names_time_encode(w->src.info, ns_to_timespec64(ns));
+	if (w->ops->now_ns)
+		now = ns_to_timespec64(w->ops->now_ns(w->ctx));
+	else
+		/* the clock that the VFS takes times from: a finer one would be ahead of it */
+		ktime_get_coarse_real_ts64(&now);
+	return names_time_encode(w->src.info, now);
 }
 
 u64 names_random(struct names_writer *w)

@@ -88,9 +88,27 @@ int names_xattr_put(struct names_tx *tx, const struct inode_fields *f,
 		       xattr_remove(tx, &h, place.slot);
 }
 
-int names_acls_put(struct names_tx *tx, const struct inode_fields *f,
-		   const struct snapshot_view *view, const struct bce_create *what)
+static int check_bytes(const char *name, bool has_value, size_t bytes)
 {
+	size_t len = strlen(name);
+
+	if (len > NAME_MAX_BYTES)
+		return -ERANGE;
+	return has_value && len + bytes > XATTR_BYTES_MAX ? -E2BIG : 0;
+}
+
+static int new_xattr_put(struct names_tx *tx, const struct inode_fields *f,
+			 const struct snapshot_view *view, const struct bce_xattr *x)
+{
+	int ret = x->type > BCE_XATTR_SECURITY ? -EINVAL : check_bytes(x->name, true, x->bytes);
+
+	return ret ?: names_xattr_put(tx, f, view, x->type, x->name, x->value, x->bytes, 0);
+}
+
+int names_new_xattrs_put(struct names_tx *tx, const struct inode_fields *f,
+			 const struct snapshot_view *view, const struct bce_create *what)
+{
+	unsigned int i;
 	int ret = 0;
 
 	if (what->acl_access)
@@ -99,6 +117,8 @@ int names_acls_put(struct names_tx *tx, const struct inode_fields *f,
 	if (!ret && what->acl_default)
 		ret = names_xattr_put(tx, f, view, BCE_XATTR_ACL_DEFAULT, "", what->acl_default,
 				      what->acl_default_bytes, 0);
+	for (i = 0; !ret && i < what->nr_xattrs; i++)
+		ret = new_xattr_put(tx, f, view, &what->xattrs[i]);
 	return ret;
 }
 
@@ -139,13 +159,7 @@ static int xattr_set_fn(struct names_tx *tx, void *ctx)
 
 static int xattr_check(const struct xattr_set *x)
 {
-	size_t len = strlen(x->name);
-
-	if (len > NAME_MAX_BYTES)
-		return -ERANGE;
-	if (x->value && len + x->bytes > XATTR_BYTES_MAX)
-		return -E2BIG;
-	return 0;
+	return check_bytes(x->name, x->value, x->bytes);
 }
 
 int names_xattr_set(struct names_writer *w, struct bce_file_id inode, enum bce_xattr_type type,

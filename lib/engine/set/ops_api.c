@@ -113,14 +113,14 @@ int bce_inode_opt_set(struct bce_set *set, struct bce_file_id inode, unsigned in
 EXPORT_SYMBOL_GPL(bce_inode_opt_set);
 
 int bce_subvolume_create(struct bce_set *set, struct bce_file_id dir, const char *name,
-			 unsigned int len, u32 source_subvol, unsigned int flags, u32 uid, u32 gid,
-			 umode_t mode, struct bce_inode *out)
+			 unsigned int len, u32 source_subvol, unsigned int flags,
+			 const struct bce_create *what, struct bce_inode *out)
 {
 	struct change_call c;
 
 	return bce_change_begin(set, &c) ?:
 	       bce_change_end(&c, names_subvolume_create(&c.rw->names, dir, name, len, source_subvol,
-							 flags, uid, gid, mode, out));
+							 flags, what, out));
 }
 EXPORT_SYMBOL_GPL(bce_subvolume_create);
 

@@ -55,13 +55,14 @@ static void names_script(struct names_rig *r)
 
 static void snapshot_script(struct names_rig *r)
 {
+	struct bce_create what = { .mode = S_IFDIR | 0755 };
 	struct bce_inode sub, snap, out;
 
 	make(r, root, "file", S_IFREG | 0644, &out);
-	if (fine(names_subvolume_create(&r->w, root, "sub", 3, 0, 0, 0, 0, 0755, &sub)))
+	if (fine(names_subvolume_create(&r->w, root, "sub", 3, 0, 0, &what, &sub)))
 		return;
 	make(r, sub.id, "inside", S_IFREG | 0644, &out);
-	if (!fine(names_subvolume_create(&r->w, root, "snap", 4, sub.id.subvol, 0, 0, 0, 0, &snap))) {
+	if (!fine(names_subvolume_create(&r->w, root, "snap", 4, sub.id.subvol, 0, NULL, &snap))) {
 		fine(names_unlink(&r->w, snap.id, "inside", 6, false, &out));
 		fine(names_rename(&r->w, root, "snap", 4, sub.id, "snap", 4, 0, &out));
 	}

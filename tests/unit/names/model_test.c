@@ -535,6 +535,7 @@ static void op_subvol_create(struct model *m)
 	struct m_subvol *s = sub_any(m), *new = sub_find(m, 0), *source = NULL;
 	struct m_inode *dir = dir_any(s), *root;
 	int n = below(NR_NAMES), want = expect_dir(s, dir);
+	struct bce_create what = { .mode = S_IFDIR | 0750, .uid = 7 };
 	bool ro = !below(4);
 	struct bce_inode out;
 
@@ -545,8 +546,8 @@ static void op_subvol_create(struct model *m)
 	if (!want && ent_find(dir, n))
 		want = -EEXIST;
 	if (!agree(m, "subvolume", names_subvolume_create(&m->r.w, file_id(s, dir), m->name[n],
-			strlen(m->name[n]), source ? source->id : 0, ro ? BCE_SUBVOL_RO : 0, 7, 0,
-			0750, &out), want))
+			strlen(m->name[n]), source ? source->id : 0, ro ? BCE_SUBVOL_RO : 0, &what,
+			&out), want))
 		return;
 	if (source) {
 		*new = *source;

@@ -355,6 +355,7 @@ static void attributes(void **state)
 	want.mtime = (struct timespec64) { 1234567890, 987654321 };
 	want.atime = (struct timespec64) { -5, 1 };
 	want.project = 77;
+	want.opts_explicit = BIT(INODE_OPT_project);
 	OK(names_setattr(&r.w, &want, BCE_ATTR_MODE | BCE_ATTR_UID | BCE_ATTR_GID | BCE_ATTR_FLAGS |
 			 BCE_ATTR_MTIME | BCE_ATTR_ATIME | BCE_ATTR_PROJECT, &i));
 	OK(names_inode_read(&r.w.src, file.id, &i));
@@ -456,14 +457,77 @@ static void options(void **state)
 	names_rig_exit(&r);
 }
 
+/* times kept in memory are written late, when others may have changed the inode */
+static void ctime_is_not_lowered(void **state)
+{
+	struct bce_inode file, want, i;
+	struct names_rig r;
+
+	names_rig_init(&r, NULL);
+	file = made(&r, root, "file", S_IFREG | 0644);
+	want = file;
+	want.atime = want.ctime = (struct timespec64) { file.ctime.tv_sec - 1, 0 };
+	OK(names_setattr(&r.w, &want, BCE_ATTR_ATIME | BCE_ATTR_CTIME_LATER, &i));
+	assert_int_equal(i.atime.tv_sec, want.atime.tv_sec);
+	assert_memory_equal(&i.ctime, &file.ctime, sizeof(i.ctime));
+	want.ctime.tv_sec += 100;
+	OK(names_setattr(&r.w, &want, BCE_ATTR_CTIME_LATER, &i));
+	assert_memory_equal(&i.ctime, &want.ctime, sizeof(i.ctime));
+	OK(names_setattr(&r.w, &file, BCE_ATTR_CTIME, &i));
+	assert_memory_equal(&i.ctime, &file.ctime, sizeof(i.ctime));
+	clean(&r);
+	names_rig_exit(&r);
+}
+
+static void new_files_with_attributes(void **state)
+{
+	struct bce_xattr label[] = {
+		{ BCE_XATTR_SECURITY, "label", "secret", 6 },
+		{ BCE_XATTR_SECURITY, "other", "", 0 },
+	};
+	struct bce_create what = {
+		.mode = S_IFDIR | 0750, .uid = 5, .gid = 6, .acl_access = "acl", .acl_access_bytes = 3,
+		.acl_default = "default", .acl_default_bytes = 7, .xattrs = label, .nr_xattrs = 2,
+	};
+	struct bce_inode i[2];
+	struct names_rig r;
+	char value[20];
+
+	names_rig_init(&r, NULL);
+	OK(names_create(&r.w, root, "dir", 3, &what, &i[0]));
+	OK(names_subvolume_create(&r.w, root, "sub", 3, 0, 0, &what, &i[1]));
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(i[n].mode, S_IFDIR | 0750);
+		assert_int_equal(i[n].uid, 5);
+		assert_int_equal(i[n].gid, 6);
+		assert_int_equal(names_xattr_get(&r.w.src, &i[n], BCE_XATTR_ACL_ACCESS, "", value,
+						 sizeof(value)), 3);
+		assert_int_equal(names_xattr_get(&r.w.src, &i[n], BCE_XATTR_ACL_DEFAULT, "", value,
+						 sizeof(value)), 7);
+		assert_int_equal(names_xattr_get(&r.w.src, &i[n], BCE_XATTR_SECURITY, "other",
+						 value, sizeof(value)), 0);
+		assert_int_equal(names_xattr_get(&r.w.src, &i[n], BCE_XATTR_SECURITY, "label",
+						 value, sizeof(value)), 6);
+		assert_memory_equal(value, "secret", 6);
+	}
+	label[1].bytes = 60000;
+	assert_int_equal(names_create(&r.w, root, "big", 3, &what, &i[0]), -E2BIG);
+	assert_int_equal(look(&r, root, "big", &i[0]), -ENOENT);
+	what.mode = S_IFREG | 0600;
+	assert_int_equal(names_subvolume_create(&r.w, root, "f", 1, 0, 0, &what, &i[0]), -EINVAL);
+	clean(&r);
+	names_rig_exit(&r);
+}
+
 /* ---- subvolumes ---- */
 
 static struct bce_inode snapshot(struct names_rig *r, struct bce_file_id dir, const char *name,
 				 u32 source, unsigned int flags)
 {
+	struct bce_create what = { .mode = S_IFDIR | 0755 };
 	struct bce_inode out;
 
-	OK(names_subvolume_create(&r->w, dir, name, strlen(name), source, flags, 0, 0, 0755, &out));
+	OK(names_subvolume_create(&r->w, dir, name, strlen(name), source, flags, &what, &out));
 	return out;
 }
 
@@ -598,6 +662,7 @@ static void quotas(void **state)
 	assert_int_equal(names_setattr(&r.w, &first, BCE_ATTR_UID, &i), -EDQUOT);
 	first.project = 9;
 	OK(names_setattr(&r.w, &first, BCE_ATTR_PROJECT, &i));
+	assert_int_equal(i.opts_explicit & BIT(INODE_OPT_project), 0);
 	assert_usage(&r, 2, 9, 1, 0);
 	/* snapshots are free */
 	snapshot(&r, root, "snap", 1, 0);
@@ -629,6 +694,8 @@ int main(void)
 		cmocka_unit_test(symlinks),
 		cmocka_unit_test(renames),
 		cmocka_unit_test(collisions),
+		cmocka_unit_test(ctime_is_not_lowered),
+		cmocka_unit_test(new_files_with_attributes),
 		cmocka_unit_test(attributes),
 		cmocka_unit_test(options),
 		cmocka_unit_test(subvolumes),
