@@ -79,7 +79,7 @@ for key in map(json.loads, sys.stdin):
 contents() {
 	local GOLDEN=$1
 	drop_caches
-	"$TOP/tests/vm/manifest.py" /mnt "$(contents_reference)"
+	contents_right
 }
 
 # assembled [OPTION...] DEVICE...: sets $device
@@ -144,9 +144,12 @@ try "a device shorter than its buckets" code 6 'has 200000 sectors, member 0 nee
 dmsetup remove short
 dd if=/dev/zero of="$EMPTY" bs=1M count=8 conv=fsync status=none
 try "a device of zeros" code 4 "$EMPTY: .*superblock" bcachectl assemble "${REPLICAS[0]}" "${REPLICAS[1]}" "$EMPTY"
-try "a set that was never initialised" code 4 'never initialised' bcachectl assemble "$UNINIT"
 try "nothing is left of these" same "$(dmsetup ls)" "No devices found"
 dmesg -C
+
+try "a set that was never initialised is looked at" assembled --read-only "$UNINIT"
+try "  and it is said" log_says 'never initialised: shown as'
+bcachectl stop --all
 
 # ---- superblocks ----
 

@@ -9,6 +9,7 @@ assemble_golden() {
 	case $GOLDEN in
 	encrypted) echo "$PASSPHRASE" | bcachectl unlock "${DISK[0]}" || return ;;
 	degraded) set -- "$@" --degraded ;;
+	fresh-uninit) set -- "$@" --read-only ;;
 	esac
 	bcachectl assemble "$@" "${DISK[0]}"
 }
@@ -16,6 +17,13 @@ assemble_golden() {
 contents_reference() {
 	local file=$TOP/tests/golden/$GOLDEN/contents.txt
 	[ -e "$file" ] && echo "$file" || echo "$file.zst"
+}
+
+# contents_right [OPTION...]: all of /mnt is as the in-tree driver showed it. A set that was never started gets its first
+# names as it is looked at, each time anew.
+contents_right() {
+	[ "$GOLDEN" != fresh-uninit ] || set -- "$@" --no-mtime
+	"$TOP/tests/vm/manifest.py" "$@" /mnt "$(contents_reference)"
 }
 
 # The devices' bytes are those that the in-tree driver left: nothing was written.

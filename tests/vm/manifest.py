@@ -6,6 +6,7 @@
   manifest.py [OPTION...] DIR FILE   compare with FILE (.zst allowed): print what differs, exit 1 if anything does
 
   --direct    files are read past the page cache
+  --no-mtime  times are not said: of a set whose names come into being as it is looked at
   --pieces    files are read in pieces of odd sizes at random places, too, which must be what the whole read gave there
   --data-map  where files have data and where holes (SEEK_DATA) is said, too; holes must read as zeros, and what FILE
               says is a hole must be one (the in-tree driver calls space data that was allocated and never written)
@@ -17,6 +18,7 @@ import hashlib
 import mmap
 import os
 import random
+import re
 import stat
 import subprocess
 import sys
@@ -55,7 +57,7 @@ def describe(path, st):
 # one buffer for all reads; anonymous memory is aligned to pages, as direct reads want
 BUFFER = mmap.mmap(-1, 1 << 20)
 FLAGS = os.O_RDONLY
-PIECES = DATA_MAP = False
+PIECES = DATA_MAP = NO_MTIME = False
 
 
 def digest(path, offset=0, length=None):
@@ -210,6 +212,10 @@ def parse(text):
     return out
 
 
+def without_mtime(names):
+    return {re.sub(rb'\|mtime [^|]*', b'', line) for line in names}
+
+
 def read_reference(name):
     if name.endswith('.zst'):
         return subprocess.run(['zstd', '-dcq', name], stdout=subprocess.PIPE, check=True).stdout
@@ -218,13 +224,16 @@ def read_reference(name):
 
 
 def main():
-    global FLAGS, PIECES, DATA_MAP
+    global FLAGS, PIECES, DATA_MAP, NO_MTIME
     while sys.argv[1].startswith('--'):
         option = sys.argv.pop(1)
         FLAGS |= os.O_DIRECT if option == '--direct' else 0
         PIECES |= option == '--pieces'
         DATA_MAP |= option == '--data-map'
+        NO_MTIME |= option == '--no-mtime'
     have = manifest(os.fsencode(sys.argv[1]))
+    if NO_MTIME:
+        have['names'] = without_mtime(have['names'])
     out = sys.stdout.buffer
     if len(sys.argv) == 2:
         for section, lines in have.items():
@@ -233,6 +242,8 @@ def main():
     want = parse(read_reference(sys.argv[2]))
     if not want['names']:
         sys.exit('manifest: %s lists no names' % sys.argv[2])
+    if NO_MTIME:
+        want['names'] = without_mtime(want['names'])
     differences = 0
     for line in map_differences(want.pop('map'), have.pop('map')):
         out.write(line + b'\n')

@@ -195,15 +195,6 @@ static void complain_missing(const struct plan *p, const struct sb_presence *pr)
 			"    bcachectl assemble --very-degraded UUID=%s\n", p->uuid);
 }
 
-static int judge_initialized(const struct plan *p)
-{
-	if (p->info.initialized)
-		return 0;
-	complain("set \"%s\" was formatted but never initialised: there is nothing in it to read;\n"
-		 "  a first read-write mount makes the file system", set_name(p));
-	return -ENODATA;
-}
-
 static int judge_presence(const struct plan *p, enum bce_degraded degraded)
 {
 	struct sb_presence pr;
@@ -332,8 +323,6 @@ static int assemble_new(char *const *what, unsigned int nr, const struct assembl
 		dmset_path(running.name, path, size);
 		goto exit;
 	}
-	if (!ret)
-		ret = judge_initialized(&p);
 	if (!ret)
 		ret = judge_presence(&p, opts->degraded);
 	if (!ret)
