@@ -119,7 +119,7 @@ ended
 
 # the same, but written: its own superblock says a later time than the others know
 split() {
-	"$TOP/tests/vm/split_brain.py" "${DEGRADED[2]}" 35
+	"$TOP/tests/vm/superblock.py" "${DEGRADED[2]}" seq=35
 }
 try "the member that was away is written" split
 try "  and left out, which leaves too few" code 4 'split brain' bcachectl assemble "${DEGRADED[@]}"

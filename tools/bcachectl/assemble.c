@@ -2,7 +2,8 @@
 /*
  * From what the user names to a running set device:
  *
- *   resolve    paths, UUID or label -> members with their superblocks
+ *   resolve    paths, UUID or label -> members with their superblocks; when nobody is there to ask
+ *              (at boot) the members are those that udev has recorded
  *   judge      which belong together, is anything missing, is a key needed
  *   create     the table line, and wait for recovery
  *
@@ -22,7 +23,9 @@
 #include "dmset.h"
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
+#include "records.h"
 #include "scan.h"
+#include "set_state.h"
 #include "uuid_arg.h"
 
 /* ---- resolve ---- */
@@ -88,12 +91,40 @@ static int resolve_member(struct scan_list *out, char *const *path)
 	return ret;
 }
 
-static int resolve(struct scan_list *out, char *const *what, unsigned int nr)
+/*
+ * As udev has recorded them, but read again: what a record says may be old. A device that is gone
+ * meanwhile is as good as missing.
+ */
+static int resolve_recorded(struct scan_list *out, const char *text)
+{
+	struct record_list records;
+	char **paths;
+	unsigned int i;
+	int ret;
+
+	if (!strncasecmp(text, "UUID=", 5))
+		text += 5;
+	ret = records_read(text, &records);
+	if (ret)
+		return ret;
+	paths = calloc(records.nr + 1, sizeof(*paths));
+	for (i = 0; paths && i < records.nr; i++)
+		paths[i] = records.rec[i].path;
+	ret = paths ? scan_paths_there(out, paths, records.nr) : -ENOMEM;
+	free(paths);
+	records_exit(&records);
+	return ret ?: out->nr ? 0 : found_nothing(text);
+}
+
+static int resolve(struct scan_list *out, char *const *what, unsigned int nr, bool recorded)
 {
 	struct scan_filter f = { };
 	const char *text = what[0];
 	u8 uuid[16];
 	int ret;
+
+	if (recorded)
+		return resolve_recorded(out, text);
 
 	if (nr > 1)
 		return scan_paths(out, what, nr);
@@ -126,11 +157,9 @@ static const char *set_name(const struct plan *p)
 	return p->info.label[0] ? p->info.label : p->uuid;
 }
 
-static int judge_members(struct plan *p, bool no_splitbrain_check)
+static int make_candidates(struct plan *p)
 {
-	struct text_buf why = TEXT_BUF_INIT;
 	unsigned int i;
-	int ret;
 
 	p->cand = calloc(p->list.nr, sizeof(*p->cand));
 	if (!p->cand)
@@ -141,7 +170,43 @@ static int judge_members(struct plan *p, bool no_splitbrain_check)
 			.name = p->list.member[i].path,
 			.device_sectors = p->list.member[i].device_sectors,
 		};
-	ret = bce_sb_choose(p->cand, p->list.nr, no_splitbrain_check, &why);
+	return 0;
+}
+
+/* When nobody named the devices: what cannot be decided without a person is refused. */
+static int judge_unattended(struct plan *p)
+{
+	struct set_verdict v;
+	int ret = set_judge(p->cand, p->list.nr, &v);
+
+	if (!ret && v.why.len)
+		complain("%s", bce_text_str(&v.why));
+	if (!ret && v.best) {
+		p->best = v.best;
+		p->info = v.info;
+		memcpy(p->uuid, v.uuid, sizeof(p->uuid));
+	}
+	if (!ret && (!v.best || v.state == SET_FOREIGN || v.state == SET_SPLIT || v.state == SET_CLONE)) {
+		complain("set \"%s\": %s; nothing is assembled and nothing written. Choose by naming its devices:\n"
+			 "  bcachectl assemble DEVICE...", v.best ? set_name(p) : "?", set_state_name(v.state));
+		ret = -EINVAL;
+	}
+	set_verdict_exit(&v);
+	return ret;
+}
+
+static int judge_members(struct plan *p, const struct assemble_opts *opts)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	unsigned int i;
+	int ret;
+
+	ret = make_candidates(p);
+	if (ret)
+		return ret;
+	if (opts->recorded)
+		return judge_unattended(p);
+	ret = bce_sb_choose(p->cand, p->list.nr, opts->no_splitbrain_check, &why);
 	if (ret >= 0) {
 		p->best = p->list.member[ret].img.sb;
 		bce_sb_info(p->best, &p->info);
@@ -315,10 +380,10 @@ static int assemble_new(char *const *what, unsigned int nr, const struct assembl
 {
 	struct dmset running;
 	struct plan p = { };
-	int ret = resolve(&p.list, what, nr);
+	int ret = resolve(&p.list, what, nr, opts->recorded);
 
 	if (!ret)
-		ret = judge_members(&p, opts->no_splitbrain_check);
+		ret = judge_members(&p, opts);
 	if (!ret && !dmset_find(p.uuid, &running)) {
 		dmset_path(running.name, path, size);
 		goto exit;

@@ -11,7 +11,8 @@
 
 static int run_assemble(int argc, char **argv)
 {
-	enum { OPT_NOCHANGES = 256, OPT_NORECOVERY, OPT_NO_SPLITBRAIN, OPT_NO_WAIT };
+	enum { OPT_NOCHANGES = 256, OPT_NORECOVERY, OPT_NO_SPLITBRAIN, OPT_NO_WAIT,
+	       OPT_RECORDED };
 	static const struct option longopts[] = {
 		{ "degraded",			no_argument, NULL, 'd' },
 		{ "very-degraded",		no_argument, NULL, 'D' },
@@ -20,6 +21,7 @@ static int run_assemble(int argc, char **argv)
 		{ "norecovery",			no_argument, NULL, OPT_NORECOVERY },
 		{ "no-splitbrain-check",	no_argument, NULL, OPT_NO_SPLITBRAIN },
 		{ "no-wait",			no_argument, NULL, OPT_NO_WAIT },
+		{ "recorded",			no_argument, NULL, OPT_RECORDED },
 		{ }
 	};
 	struct assemble_opts opts = { };
@@ -48,12 +50,17 @@ static int run_assemble(int argc, char **argv)
 		case OPT_NO_WAIT:
 			opts.no_wait = true;
 			break;
+		case OPT_RECORDED:
+			opts.recorded = true;
+			break;
 		default:
 			return usage_error(&cmd_assemble, "unknown option");
 		}
 	}
 	if (optind == argc)
 		return usage_error(&cmd_assemble, "name the set: its devices, UUID or label");
+	if (opts.recorded && (argc - optind > 1 || opts.no_splitbrain_check))
+		return usage_error(&cmd_assemble, "--recorded goes with one UUID");
 	ret = assemble(argv + optind, argc - optind, &opts, path, sizeof(path));
 	if (!ret)
 		puts(path);
@@ -73,7 +80,9 @@ const struct command cmd_assemble = {
 		"      --nochanges            change nothing, not even in the journal\n"
 		"      --norecovery           leave the journal of a dirty set alone: an old state shows\n"
 		"      --no-splitbrain-check  use members that were written without each other\n"
-		"      --no-wait              do not wait until recovery is done\n",
+		"      --no-wait              do not wait until recovery is done\n"
+		"      --recorded             of the members that udev has met, unattended: refuses what\n"
+		"                             a person must decide\n",
 	.run		= run_assemble,
 };
 

@@ -2,7 +2,6 @@
 /* probe: what is on a device, for people and for udev. Reads one superblock. */
 #include "cmd.h"
 
-#include <blkid/blkid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,7 +15,7 @@
 #include "foreign.h"
 #include "json_out.h"
 #include "kapi/kapi.h"
-#include "uuid_arg.h"
+#include "member_facts.h"
 
 enum form { FORM_TEXT, FORM_EXPORT, FORM_JSON };
 
@@ -41,61 +40,7 @@ static int say_other(const char *path, enum form form, const char *why)
 	return EXIT_NO_DEVICE;
 }
 
-struct member {
-	struct sb_info		info;
-	struct member_info	m;
-	char			uuid[37];
-	char			member_uuid[37];
-	struct text_buf		label;		/* of the member: "ssd.ssd1" */
-	unsigned int		nr_members;
-};
-
-static void member_read(const struct bch_sb *sb, struct member *out)
-{
-	unsigned int i;
-
-	*out = (struct member) { };
-	bce_sb_info(sb, &out->info);
-	bce_sb_member(sb, out->info.dev_idx, &out->m);
-	bce_sb_member_label(&out->label, sb, out->info.dev_idx);
-	uuid_arg_text(out->info.user_uuid, out->uuid);
-	uuid_arg_text(out->m.uuid, out->member_uuid);
-	for (i = 0; i < out->info.nr_devices; i++) {
-		struct member_info m;
-
-		bce_sb_member(sb, i, &m);
-		out->nr_members += m.exists;
-	}
-}
-
-/* udev's import: values in the encoding that is safe in rules and links */
-static void export_value(const char *name, const char *value)
-{
-	char safe[512];
-
-	if (blkid_encode_string(value, safe, sizeof(safe)))
-		return;
-	printf("%s=%s\n", name, safe);
-}
-
-static void say_export(const struct member *m)
-{
-	puts("ID_FS_TYPE=bcachefs");
-	puts("ID_FS_USAGE=filesystem");
-	printf("ID_FS_UUID=%s\nID_FS_UUID_ENC=%s\n", m->uuid, m->uuid);
-	printf("ID_FS_UUID_SUB=%s\nID_FS_UUID_SUB_ENC=%s\n", m->member_uuid, m->member_uuid);
-	if (m->info.label[0]) {
-		export_value("ID_FS_LABEL_ENC", m->info.label);
-		export_value("BCACHE_SET_LABEL", m->info.label);
-	}
-	printf("BCACHE_SET_UUID=%s\n", m->uuid);
-	printf("BCACHE_MEMBER_INDEX=%u\n", m->info.dev_idx);
-	printf("BCACHE_SET_MEMBERS=%u\n", m->nr_members);
-	printf("BCACHE_SET_SEQ=%ju\n", (uintmax_t)m->info.seq);
-	printf("BCACHE_SET_ENCRYPTED=%d\n", m->info.encrypted);
-}
-
-static void say_json(const char *path, const struct member *m)
+static void say_json(const char *path, const struct member_facts *m)
 {
 	json_object *o = json_object_new_object();
 
@@ -116,7 +61,7 @@ static void say_json(const char *path, const struct member *m)
 	json_print(o);
 }
 
-static void say_text(const char *path, const struct member *m)
+static void say_text(const char *path, const struct member_facts *m)
 {
 	printf("%s: member %u of %u of set %s%s%s%s%s\n", path, m->info.dev_idx, m->nr_members,
 	       m->uuid, m->info.label[0] ? " \"" : "", m->info.label,
@@ -133,7 +78,7 @@ static int probe(const char *path, enum form form)
 	struct block_device *bdev = kapi_bdev_open(path, O_RDONLY);
 	struct text_buf why = TEXT_BUF_INIT;
 	struct sb_image img;
-	struct member m;
+	struct member_facts m;
 	int ret;
 
 	if (IS_ERR(bdev)) {
@@ -148,14 +93,14 @@ static int probe(const char *path, enum form form)
 		complain("%s: %s", path, bce_text_str(&why));
 		ret = exit_code_of(ret);
 	} else {
-		member_read(img.sb, &m);
+		member_facts_read(img.sb, &m);
 		if (form == FORM_EXPORT)
-			say_export(&m);
+			member_facts_export(&m);
 		else if (form == FORM_JSON)
 			say_json(path, &m);
 		else
 			say_text(path, &m);
-		bce_text_exit(&m.label);
+		member_facts_exit(&m);
 		bce_sb_image_exit(&img);
 	}
 	bce_text_exit(&why);

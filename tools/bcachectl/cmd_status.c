@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* status: assembled sets, their members, and what happened to them. */
+/* status: sets, their members, and what happened to them or what they wait for. */
 #include "cmd.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <strings.h>
 
 #include "dmset.h"
 #include "json_out.h"
-
-static const char *state_word(char state)
-{
-	switch (state) {
-	case 'R':
-		return "rw";
-	case 'r':
-		return "ro";
-	case 'F':
-		return "failed";
-	case 'S':
-		return "spare";
-	default:
-		return "unknown";
-	}
-}
+#include "records.h"
+#include "seen_set.h"
+#include "status_json.h"
 
 static void print_text(const struct dmset *s)
 {
@@ -46,111 +34,153 @@ static void print_text(const struct dmset *s)
 		const struct dmset_member *m = &s->member[i];
 
 		printf("  %2u  %-20s %-7s %ju reads, %ju I/O errors, %ju checksum errors\n", m->idx,
-		       m->device[0] ? m->device : "(missing)", state_word(m->state),
+		       m->device[0] ? m->device : "(missing)", member_state_word(m->state),
 		       (uintmax_t)m->reads, (uintmax_t)m->io_errors, (uintmax_t)m->csum_errors);
 	}
 }
 
-static json_object *member_json(const struct dmset_member *m)
+static int print_assembled(const struct dmset *s, void *ctx)
 {
-	json_object *o = json_object_new_object();
-
-	json_add_uint(o, "index", m->idx);
-	json_add_bool(o, "present", m->device[0]);
-	json_add_string(o, "device", m->device);
-	json_add_string(o, "state", state_word(m->state));
-	json_add_uint(o, "reads", m->reads);
-	json_add_uint(o, "io_errors", m->io_errors);
-	json_add_uint(o, "checksum_errors", m->csum_errors);
-	return o;
+	print_text(s);
+	return 0;
 }
 
-static json_object *set_json(const struct dmset *s)
+static void print_waiting(const struct seen_set *s, void *ctx)
 {
-	json_object *o = json_object_new_object(), *members = json_object_new_array();
-	char path[256];
+	seen_set_text(s, stdout);
+}
+
+/* the sets that were asked for, by any of their names */
+struct wanted {
+	char		*const *names;
+	unsigned int	nr;
+	u64		found;		/* bit per name */
+	json_object	*sets, *waiting;	/* NULL: print text */
+};
+
+static bool is_wanted(struct wanted *w, const char *uuid, const char *name, const char *path)
+{
 	unsigned int i;
+	bool hit = false;
+
+	for (i = 0; i < w->nr; i++)
+		if (!strcasecmp(w->names[i], uuid) || !strcmp(w->names[i], name) ||
+		    !strcmp(w->names[i], path)) {
+			w->found |= 1ULL << i;
+			hit = true;
+		}
+	return hit;
+}
+
+static int take_assembled(const struct dmset *s, void *ctx)
+{
+	struct wanted *w = ctx;
+	char path[256];
 
 	dmset_path(s->name, path, sizeof(path));
-	json_add_string(o, "device", path);
-	json_add_string(o, "name", s->name);
-	json_add_string(o, "uuid", s->uuid);
-	json_add_string(o, "state", s->state);
-	json_add_int(o, "start_error", s->start_error);
-	json_add_bool(o, "suspended", s->suspended);
-	json_add_bool(o, "in_use", s->open_count > 0);
-	json_add_bool(o, "clean", s->clean);
-	json_add_bool(o, "read_only", s->read_only);
-	json_add_bool(o, "degraded", s->degraded);
-	json_add_uint(o, "members_present", s->nr_present);
-	json_add_uint(o, "members_total", s->nr_members);
-	json_add_uint(o, "errors", s->errors);
-	for (i = 0; i < s->nr_listed; i++)
-		json_object_array_add(members, member_json(&s->member[i]));
-	json_object_object_add(o, "members", members);
-	return o;
-}
-
-static int collect(const struct dmset *s, void *ctx)
-{
-	if (ctx)
-		json_object_array_add(ctx, set_json(s));
+	if (!is_wanted(w, s->uuid, s->name, path))
+		return 0;
+	if (w->sets)
+		json_object_array_add(w->sets, status_set_json(s));
 	else
 		print_text(s);
 	return 0;
 }
 
-static int status_of(char **names, int nr, json_object *sets)
+static void take_waiting(const struct seen_set *s, void *ctx)
 {
-	struct dmset set;
-	int worst = EXIT_OK, i, ret;
+	struct wanted *w = ctx;
+	const char *label = s->verdict.info.label;
 
-	for (i = 0; i < nr; i++) {
-		ret = dmset_find(names[i], &set);
-		if (!ret) {
-			collect(&set, sets);
-			continue;
-		}
-		complain("no assembled set is called %s", names[i]);
-		worst = exit_code_of(ret);
+	if (!is_wanted(w, s->set, label[0] ? label : s->set, s->set))
+		return;
+	if (w->waiting)
+		json_object_array_add(w->waiting, seen_set_json(s));
+	else
+		seen_set_text(s, stdout);
+}
+
+static int status_of(char **names, unsigned int nr, bool json)
+{
+	struct wanted w = { .names = names, .nr = nr };
+	int ret = EXIT_OK, error;
+	json_object *out;
+	unsigned int i;
+
+	if (json) {
+		out = json_object_new_object();
+		w.sets = json_object_new_array();
+		w.waiting = json_object_new_array();
+		json_object_object_add(out, "sets", w.sets);
+		json_object_object_add(out, "waiting", w.waiting);
 	}
-	return worst;
+	error = dmset_for_each(take_assembled, &w);
+	if (error) {
+		complain("asking device-mapper: %s", strerror(-error));
+		ret = exit_code_of(error);
+	}
+	status_for_each_waiting(take_waiting, &w);
+	for (i = 0; !error && i < nr; i++)
+		if (!(w.found & (1ULL << i))) {
+			complain("no assembled set is called %s", names[i]);
+			ret = EXIT_NO_DEVICE;
+		}
+	if (json)
+		json_print(out);
+	return ret;
+}
+
+static int status_of_all(bool json)
+{
+	json_object *out;
+	int error;
+
+	if (json) {
+		out = status_json(&error);
+		if (out)
+			json_print(out);
+	} else {
+		error = dmset_for_each(print_assembled, NULL);
+		status_for_each_waiting(print_waiting, NULL);
+	}
+	if (error)
+		complain("asking device-mapper: %s", strerror(-error));
+	return exit_code_of(error);
 }
 
 static int run(int argc, char **argv)
 {
+	enum { OPT_RECORDS = 256 };
 	static const struct option longopts[] = {
-		{ "json", no_argument, NULL, 'j' },
+		{ "json",	no_argument, NULL, 'j' },
+		{ "records",	required_argument, NULL, OPT_RECORDS },
 		{ }
 	};
-	json_object *sets = NULL, *out;
-	int c, ret;
+	bool json = false;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "j", longopts, NULL)) != -1) {
-		if (c != 'j')
+		if (c == 'j')
+			json = true;
+		else if (c == OPT_RECORDS)
+			records_set_dir(optarg);
+		else
 			return usage_error(&cmd_status, "unknown option");
-		sets = sets ?: json_object_new_array();
 	}
-	if (optind < argc) {
-		ret = status_of(argv + optind, argc - optind, sets);
-	} else {
-		ret = dmset_for_each(collect, sets);
-		if (ret)
-			complain("asking device-mapper: %s", strerror(-ret));
-		ret = exit_code_of(ret);
-	}
-	if (sets) {
-		out = json_object_new_object();
-		json_object_object_add(out, "sets", sets);
-		json_print(out);
-	}
-	return ret;
+	if (argc - optind > 64)
+		return usage_error(&cmd_status, "at most 64 sets can be named");
+	if (optind < argc)
+		return status_of(argv + optind, argc - optind, json);
+	return status_of_all(json);
 }
 
 const struct command cmd_status = {
 	.name		= "status",
-	.args		= "[--json] [SET...]",
-	.summary	= "show assembled sets and their members",
-	.help		= "  -j, --json  machine-readable\n",
+	.args		= "[--json] [--records DIR] [SET...]",
+	.summary	= "show sets and their members, assembled or waiting",
+	.help		=
+		"A set that is not assembled is shown if udev has met members of it.\n\n"
+		"  -j, --json         machine-readable\n"
+		"      --records DIR  where incremental has kept its notes\n",
 	.run		= run,
 };

@@ -16,6 +16,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define UUID_PREFIX	"BCACHE-SET-"
 #define TARGET		"bcache-set"
@@ -159,12 +160,22 @@ exit:
 	return ret;
 }
 
+/* asking would load device-mapper */
+static bool no_device_mapper(void)
+{
+	return access("/sys/module/dm_mod", F_OK);
+}
+
 int dmset_for_each(dmset_fn fn, void *ctx)
 {
-	struct dm_task *t = task_create(DM_DEVICE_LIST, NULL);
 	struct dm_names *names;
-	int ret = t ? task_run(t) : -ENOMEM;
+	struct dm_task *t;
+	int ret;
 
+	if (no_device_mapper())
+		return 0;
+	t = task_create(DM_DEVICE_LIST, NULL);
+	ret = t ? task_run(t) : -ENOMEM;
 	names = ret ? NULL : dm_task_get_names(t);
 	if (names && !names->dev)
 		names = NULL;
@@ -213,6 +224,24 @@ int dmset_find(const char *what, struct dmset *out)
 		f.dev = st.st_rdev;
 	ret = dmset_for_each(match, &f);
 	return ret == 1 ? 0 : ret ?: -ENODEV;
+}
+
+bool dmset_exists(const char *uuid)
+{
+	char dm_uuid[sizeof(UUID_PREFIX) + DMSET_UUID_TEXT];
+	struct dm_task *t;
+	struct dm_info info;
+	bool exists = false;
+
+	if (no_device_mapper())
+		return false;
+	t = task_create(DM_DEVICE_INFO, NULL);
+	snprintf(dm_uuid, sizeof(dm_uuid), UUID_PREFIX "%s", uuid);
+	if (t && dm_task_set_uuid(t, dm_uuid) && dm_task_run(t) && dm_task_get_info(t, &info))
+		exists = info.exists;
+	if (t)
+		dm_task_destroy(t);
+	return exists;
 }
 
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params)

@@ -46,6 +46,8 @@ typedef int (*dmset_fn)(const struct dmset *set, void *ctx);
 int dmset_for_each(dmset_fn fn, void *ctx);
 /* by UUID, name or "/dev/..." path. Return: 0, -ENODEV, -errno */
 int dmset_find(const char *what, struct dmset *out);
+/* by UUID, without asking the set anything */
+bool dmset_exists(const char *uuid);
 
 /* load and start a table; @name may be in use already: -EEXIST. Return: 0 or -errno */
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params);

@@ -16,6 +16,7 @@ static const struct command *const commands[] = {
 	&cmd_stop,
 	&cmd_status,
 	&cmd_unlock,
+	&cmd_incremental,
 	&cmd_probe,
 	&cmd_show_super,
 	&cmd_list,

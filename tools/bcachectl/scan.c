@@ -55,27 +55,45 @@ static int append(struct scan_list *l, const struct scan_member *m)
 	return 0;
 }
 
+static int read_and_append(struct scan_list *out, const char *path)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	struct scan_member m = { };
+	int ret = read_member(path, &m, &why);
+
+	if (ret)
+		complain("%s: %s", path, bce_text_str(&why));
+	else
+		ret = append(out, &m);
+	bce_text_exit(&why);
+	return ret;
+}
+
 int scan_paths(struct scan_list *out, char *const *paths, unsigned int nr)
 {
 	unsigned int i;
+	int ret = 0;
 
 	*out = (struct scan_list) { };
-	for (i = 0; i < nr; i++) {
-		struct text_buf why = TEXT_BUF_INIT;
-		struct scan_member m = { };
-		int ret = read_member(paths[i], &m, &why);
+	for (i = 0; !ret && i < nr; i++)
+		ret = read_and_append(out, paths[i]);
+	if (ret)
+		scan_exit(out);
+	return ret;
+}
 
-		if (ret)
-			complain("%s: %s", paths[i], bce_text_str(&why));
-		else
-			ret = append(out, &m);
-		bce_text_exit(&why);
-		if (ret) {
-			scan_exit(out);
-			return ret;
-		}
-	}
-	return 0;
+int scan_paths_there(struct scan_list *out, char *const *paths, unsigned int nr)
+{
+	unsigned int i;
+	int ret = 0;
+
+	*out = (struct scan_list) { };
+	for (i = 0; ret != -ENOMEM && i < nr; i++)
+		ret = read_and_append(out, paths[i]);
+	if (ret != -ENOMEM)
+		return 0;
+	scan_exit(out);
+	return ret;
 }
 
 static bool matches(const struct bch_sb *sb, const struct scan_filter *f)

@@ -33,6 +33,8 @@ struct scan_filter {
  * Complains about each that is no member. Return: 0 or the first -errno.
  */
 int scan_paths(struct scan_list *out, char *const *paths, unsigned int nr);
+/* the same; devices that are gone or are no members are said and left out. Return: 0, -ENOMEM */
+int scan_paths_there(struct scan_list *out, char *const *paths, unsigned int nr);
 /**
  * scan_all() - every block device that holds a member matching @filter
  * Devices in use below others (multipath paths, set devices of ours) are passed over.

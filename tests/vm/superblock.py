@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Make a member look as if it had been written without the others: its superblocks get another sequence number.
+"""Change fields of all superblock copies of a member, and their checksums, to what no formatter writes.
 
-  split_brain.py DEVICE SEQ
+  superblock.py DEVICE seq=N | version=N | user_uuid=UUID | feature=BIT ...
 
 Only superblocks with crc32c. Source: docs/format/10-superblock.md, sections 2 and 3.
 """
 import struct
 import sys
+import uuid
 
 PRIMARY = 4096
-SEQ, U64S, LAYOUT, HEADER_BYTES = 112, 124, 240, 752
+VERSION, USER_UUID, SEQ, U64S, FEATURES, LAYOUT, HEADER_BYTES = 16, 56, 112, 124, 208, 240, 752
 
 
 def crc32c(data):
@@ -22,14 +23,28 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def rewrite(f, offset, seq):
+def set_field(sb, name, value):
+    if name == 'seq':
+        struct.pack_into('<Q', sb, SEQ, int(value))
+    elif name == 'version':
+        struct.pack_into('<H', sb, VERSION, int(value))
+    elif name == 'user_uuid':
+        sb[USER_UUID:USER_UUID + 16] = uuid.UUID(value).bytes
+    elif name == 'feature':
+        sb[FEATURES + int(value) // 8] |= 1 << int(value) % 8
+    else:
+        sys.exit('no field ' + name)
+
+
+def rewrite(f, offset, fields):
     f.seek(offset)
     header = f.read(HEADER_BYTES)
     f.seek(offset)
     sb = bytearray(f.read(HEADER_BYTES + 8 * struct.unpack_from('<I', header, U64S)[0]))
     if struct.unpack_from('<Q', sb)[0] != crc32c(sb[16:]):
         sys.exit('%s: the superblock at %d has another kind of checksum, or a wrong one' % (f.name, offset))
-    struct.pack_into('<Q', sb, SEQ, seq)
+    for field in fields:
+        set_field(sb, *field.split('='))
     struct.pack_into('<Q', sb, 0, crc32c(sb[16:]))
     f.seek(offset)
     f.write(sb)
@@ -40,7 +55,7 @@ def main():
         f.seek(PRIMARY + LAYOUT)
         layout = f.read(512)
         for offset in struct.unpack_from('<%dQ' % layout[18], layout, 24):
-            rewrite(f, offset * 512, int(sys.argv[2]))
+            rewrite(f, offset * 512, sys.argv[2:])
 
 
 main()
