@@ -7,6 +7,11 @@
  *
  * What was decided when the set was assembled (degraded, norecovery, ...) can be
  * repeated as a mount option, not changed.
+ *
+ * A set is written from a read-write mount, or remount, until it is unmounted or
+ * remounted read-only: going read-write runs the writing half of recovery, going
+ * read-only shuts the set down cleanly. The super block's own flag says what was asked
+ * for; whether the set is still written, after an error, only the engine knows.
  */
 #include "vfs.h"
 
@@ -18,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
+#include <bcachefs/ops.h>
 #include <bcachefs/set.h>
 
 #include "kc/kc.h"
@@ -118,7 +124,52 @@ static void free_inode_fn(struct inode *inode)
 
 static void inode_init_once_fn(void *p)
 {
-	inode_init_once(&((struct bcachefs_inode *)p)->v);
+	struct bcachefs_inode *vi = p;
+
+	inode_init_once(&vi->v);
+	spin_lock_init(&vi->lock);
+}
+
+/* ---- writing ---- */
+
+#define WHY_BYTES	512
+
+/* NULL, or the table feature for which the set is never written */
+static const char *read_only_feature(const struct bce_open_opts *set)
+{
+	return set->nochanges ? "nochanges" : set->norecovery ? "norecovery" :
+	       set->read_only ? "read_only" : NULL;
+}
+
+static int check_table_writable(struct fs_context *fc, struct bce_set *set)
+{
+	struct bce_open_opts opts;
+	const char *feature;
+
+	bce_set_opts(set, &opts);
+	feature = read_only_feature(&opts);
+	if (!feature)
+		return 0;
+	errorf(fc, "bcachefs: the set was assembled with %s%s: mount it with -o ro, or stop it and assemble it without",
+	       feature, opts.read_only ? " (or as a read-only device)" : "");
+	return -EROFS;
+}
+
+static int go_rw(struct fs_context *fc, struct bce_set *set)
+{
+	char *why;
+	int ret = check_table_writable(fc, set);
+
+	if (ret)
+		return ret;
+	why = kmalloc(WHY_BYTES, GFP_KERNEL);
+	if (!why)
+		return -ENOMEM;
+	ret = bce_set_go_rw(set, why);
+	if (ret)
+		errorf(fc, "bcachefs: the set cannot be written: %s", why);
+	kfree(why);
+	return ret;
 }
 
 /* ---- super block ---- */
@@ -144,10 +195,20 @@ static int statfs_fn(struct dentry *dentry, struct kstatfs *buf)
 	return 0;
 }
 
+static int sync_fs(struct super_block *sb, int wait)
+{
+	struct bce_set *set = to_bcachefs_super(sb)->set;
+
+	/* without @wait: the journal's own delay starts what can be started */
+	return wait && bce_set_is_rw(set) ? bce_sync(set) : 0;
+}
+
 static void put_super(struct super_block *sb)
 {
 	struct bcachefs_super *vs = to_bcachefs_super(sb);
 
+	/* what went wrong has been said by the engine */
+	bce_set_go_ro(vs->set);
 	bce_set_release(vs->set, sb);
 	bce_set_put(vs->set);
 	kfree(vs);
@@ -160,6 +221,7 @@ static const struct super_operations super_ops = {
 	.drop_inode	= generic_drop_inode,
 	.statfs		= statfs_fn,
 	.put_super	= put_super,
+	.sync_fs	= sync_fs,
 	.show_options	= show_options,
 };
 
@@ -254,12 +316,18 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 
 	set_acl(fc, sb, vs);
 	set_geometry(sb, &vs->info);
-	sb->s_flags |= SB_RDONLY;
 	sb->s_op = &super_ops;
 	sb->s_export_op = &bcachefs_export_ops;
 	sb->s_xattr = bcachefs_xattr_handlers;
 
+	ret = sb_rdonly(sb) ? 0 : go_rw(fc, set);
+	if (ret)
+		goto fail;
 	ret = bce_subvolume_read(set, BCE_ROOT_SUBVOL, &root_subvol);
+	if (ret == -ENOENT && sb_rdonly(sb)) {
+		errorf(fc, "bcachefs: the set has no root: a newly formatted one is made by its first read-write mount");
+		ret = -ENODATA;
+	}
 	if (ret)
 		goto fail;
 	root_id.inum = root_subvol.root_inum;
@@ -278,16 +346,31 @@ fail:
 	return ret;
 }
 
+/* before the block layer refuses a read-only device without saying why */
+static int check_source_writable(struct fs_context *fc)
+{
+	struct bce_set *set;
+	dev_t dev;
+	int ret;
+
+	/* what is wrong with the source itself is get_tree_bdev()'s to say */
+	if (!fc->source || lookup_bdev(fc->source, &dev))
+		return 0;
+	set = bce_set_by_dev(dev);
+	if (!set)
+		return 0;
+	ret = check_table_writable(fc, set);
+	bce_set_put(set);
+	return ret;
+}
+
 static int get_tree(struct fs_context *fc)
 {
 	struct super_block *sb;
-	int ret;
+	int ret = fc->sb_flags & SB_RDONLY ? 0 : check_source_writable(fc);
 
-	if (!(fc->sb_flags & SB_RDONLY)) {
-		errorf(fc, "bcachefs: this version reads only: mount with -o ro");
-		return -EROFS;
-	}
-	ret = get_tree_bdev(fc, fill_super);
+	if (!ret)
+		ret = get_tree_bdev(fc, fill_super);
 	if (ret)
 		return ret;
 	/* here and not in fill_super(): it may have been mounted before */
@@ -301,14 +384,25 @@ static int get_tree(struct fs_context *fc)
 	return ret;
 }
 
+static int remount_ro(struct super_block *sb)
+{
+	int ret = sync_filesystem(sb);
+
+	/* a set that an error stopped is read-only already, and not clean: that has been said */
+	bce_set_go_ro(to_bcachefs_super(sb)->set);
+	return bce_set_is_rw(to_bcachefs_super(sb)->set) ? ret : 0;
+}
+
 /* mount(8) repeats the options that are in effect */
 static int reconfigure(struct fs_context *fc)
 {
-	if (!(fc->sb_flags & SB_RDONLY)) {
-		errorf(fc, "bcachefs: this version reads only: it cannot be remounted rw");
-		return -EROFS;
-	}
-	return check_options(fc, to_bcachefs_super(fc->root->d_sb));
+	struct super_block *sb = fc->root->d_sb;
+	bool ro = fc->sb_flags & SB_RDONLY;
+	int ret = check_options(fc, to_bcachefs_super(sb));
+
+	if (ret || !(fc->sb_flags_mask & SB_RDONLY) || ro == sb_rdonly(sb))
+		return ret;
+	return ro ? remount_ro(sb) : go_rw(fc, to_bcachefs_super(sb)->set);
 }
 
 static void free_fc(struct fs_context *fc)

@@ -3,6 +3,7 @@
 #define BCACHEFS_VFS_H
 
 #include <linux/fs.h>
+#include <linux/spinlock.h>
 
 #include <bcachefs/names.h>
 #include <bcachefs/set.h>
@@ -17,7 +18,8 @@ struct bcachefs_super {
 /* an inode in memory: the VFS's part and the engine's description */
 struct bcachefs_inode {
 	struct inode		v;
-	struct bce_inode	e;		/* constant while the mount is read-only */
+	spinlock_t		lock;		/* guards @e, but for e.id, which is constant */
+	struct bce_inode	e;		/* as the engine last told it */
 };
 
 static inline struct bcachefs_inode *to_bcachefs_inode(struct inode *inode)

@@ -452,9 +452,18 @@ static inline bool kc_bio_add_folio(struct bio *bio, struct folio *folio, size_t
 	return bio_add_page(bio, &folio->page, bytes, offset) == bytes;
 }
 
-/* ---- device-mapper, for use in .io_hints ---- */
+/* ---- device-mapper ---- */
 
-/* @granularity_bytes: 0 for no discards */
+/* What dm_table_get_mode() tells and dm_get_device() wants. */
+#if KC_612
+typedef blk_mode_t kc_dm_mode;
+#define KC_DM_WRITE		BLK_OPEN_WRITE
+#else
+typedef fmode_t kc_dm_mode;
+#define KC_DM_WRITE		FMODE_WRITE
+#endif
+
+/* For use in .io_hints. @granularity_bytes: 0 for no discards */
 static inline void kc_hint_discard(struct queue_limits *limits, unsigned int max_sectors,
 				   unsigned int granularity_bytes)
 {

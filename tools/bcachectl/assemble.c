@@ -12,12 +12,16 @@
 #include "assemble.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <keyutils.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "dmset.h"
@@ -286,6 +290,43 @@ static int judge_key(const struct plan *p)
 	return -ENOKEY;
 }
 
+/* the first member that the kernel would not open for writing; NULL: none */
+static const char *read_only_member(const struct plan *p)
+{
+	unsigned int i;
+	int fd, ro;
+
+	for (i = 0; i < p->list.nr; i++) {
+		if (p->cand[i].verdict != SB_USE)
+			continue;
+		fd = open(p->list.member[i].path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (ioctl(fd, BLKROGET, &ro))
+			ro = 0;
+		close(fd);
+		if (ro)
+			return p->list.member[i].path;
+	}
+	return NULL;
+}
+
+static bool never_written(const struct assemble_opts *opts)
+{
+	return opts->read_only || opts->nochanges || opts->norecovery;
+}
+
+/* write-protected devices can at least be read */
+static void judge_writable(const struct plan *p, struct assemble_opts *opts)
+{
+	const char *path = never_written(opts) ? NULL : read_only_member(p);
+
+	if (!path)
+		return;
+	opts->read_only = true;
+	complain("%s is write-protected: set \"%s\" is assembled read-only", path, set_name(p));
+}
+
 /* ---- create ---- */
 
 static u64 raw_sectors(const struct bch_sb *sb, unsigned int nr_devices)
@@ -323,7 +364,7 @@ static void table_params(const struct plan *p, const struct assemble_opts *opts,
 		bce_text_printf(&devices, " %s", p->list.member[i].path);
 		nr_devices++;
 	}
-	add_feature(&features, &nr_features, true, "read_only");
+	add_feature(&features, &nr_features, opts->read_only, "read_only");
 	add_feature(&features, &nr_features, opts->degraded == BCE_DEGRADED_YES, "degraded");
 	add_feature(&features, &nr_features, opts->degraded == BCE_DEGRADED_VERY, "very_degraded");
 	add_feature(&features, &nr_features, opts->nochanges, "nochanges");
@@ -344,11 +385,11 @@ static int create(const struct plan *p, const struct assemble_opts *opts, char *
 	int ret;
 
 	table_params(p, opts, &params);
-	ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params));
+	ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params), never_written(opts));
 	/* the label may be somebody else's device name */
 	if (ret == -EBUSY && name != p->uuid) {
 		name = p->uuid;
-		ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params));
+		ret = dmset_create(name, p->uuid, sectors, bce_text_str(&params), never_written(opts));
 	}
 	bce_text_exit(&params);
 	if (ret) {
@@ -375,25 +416,28 @@ static void plan_exit(struct plan *p)
 	scan_exit(&p->list);
 }
 
-static int assemble_new(char *const *what, unsigned int nr, const struct assemble_opts *opts,
+static int assemble_new(char *const *what, unsigned int nr, const struct assemble_opts *asked,
 			char *path, unsigned int size)
 {
+	struct assemble_opts opts = *asked;
 	struct dmset running;
 	struct plan p = { };
-	int ret = resolve(&p.list, what, nr, opts->recorded);
+	int ret = resolve(&p.list, what, nr, opts.recorded);
 
 	if (!ret)
-		ret = judge_members(&p, opts);
+		ret = judge_members(&p, &opts);
 	if (!ret && !dmset_find(p.uuid, &running)) {
 		dmset_path(running.name, path, size);
 		goto exit;
 	}
 	if (!ret)
-		ret = judge_presence(&p, opts->degraded);
+		ret = judge_presence(&p, opts.degraded);
 	if (!ret)
 		ret = judge_key(&p);
-	if (!ret)
-		ret = create(&p, opts, path, size);
+	if (!ret) {
+		judge_writable(&p, &opts);
+		ret = create(&p, &opts, path, size);
+	}
 exit:
 	plan_exit(&p);
 	return exit_code_of(ret);

@@ -6,6 +6,7 @@
 
 struct assemble_opts {
 	enum bce_degraded	degraded;
+	bool			read_only;	/* never to be written */
 	bool			nochanges;
 	bool			norecovery;
 	bool			no_splitbrain_check;

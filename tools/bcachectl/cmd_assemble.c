@@ -37,7 +37,8 @@ static int run_assemble(int argc, char **argv)
 			opts.degraded = BCE_DEGRADED_VERY;
 			break;
 		case 'r':
-			break;		/* every set is read-only in this version */
+			opts.read_only = true;
+			break;
 		case OPT_NOCHANGES:
 			opts.nochanges = true;
 			break;
@@ -76,7 +77,7 @@ const struct command cmd_assemble = {
 		"only printed.\n\n"
 		"  -d, --degraded             although members are missing, if all data has a copy\n"
 		"      --very-degraded        although data is missing\n"
-		"  -r, --read-only            never write (this version never does)\n"
+		"  -r, --read-only            never write: it cannot be mounted read-write\n"
 		"      --nochanges            change nothing, not even in the journal\n"
 		"      --norecovery           leave the journal of a dirty set alone: an old state shows\n"
 		"      --no-splitbrain-check  use members that were written without each other\n"

@@ -244,14 +244,16 @@ bool dmset_exists(const char *uuid)
 	return exists;
 }
 
-int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params)
+int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
+		 bool read_only)
 {
 	struct dm_task *t = task_create(DM_DEVICE_CREATE, name);
 	char dm_uuid[sizeof(UUID_PREFIX) + DMSET_UUID_TEXT];
 	int ret = -ENOMEM;
 
 	snprintf(dm_uuid, sizeof(dm_uuid), UUID_PREFIX "%s", uuid);
-	if (t && dm_task_set_uuid(t, dm_uuid) && dm_task_set_ro(t) &&
+	if (t && dm_task_set_uuid(t, dm_uuid) &&
+	    (!read_only || dm_task_set_ro(t)) &&
 	    dm_task_add_target(t, 0, sectors, TARGET, params) &&
 	    dm_task_set_add_node(t, DM_ADD_NODE_ON_RESUME))
 		ret = task_run_synced(t);

@@ -50,7 +50,8 @@ int dmset_find(const char *what, struct dmset *out);
 bool dmset_exists(const char *uuid);
 
 /* load and start a table; @name may be in use already: -EEXIST. Return: 0 or -errno */
-int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params);
+int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
+		 bool read_only);
 /* Return: 0, -EBUSY while it is open, -errno */
 int dmset_remove(const char *name);
 /* Return: what the set's start ended with: 0 or -errno */

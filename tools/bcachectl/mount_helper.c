@@ -182,7 +182,8 @@ static int configure(int fd, const struct request *r, enum fsconfig_command comm
 {
 	unsigned int i;
 
-	if (r->read_only && fsconfig(fd, FSCONFIG_SET_FLAG, "ro", NULL, 0))
+	/* what is not named stays as it is at a remount, and is rw at a mount */
+	if (fsconfig(fd, FSCONFIG_SET_FLAG, r->read_only ? "ro" : "rw", NULL, 0))
 		return -1;
 	for (i = 0; i < r->nr_fs_opts; i++)
 		if (set_option(fd, r->fs_opts[i]))

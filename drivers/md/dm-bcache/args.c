@@ -2,12 +2,17 @@
 /*
  * The table line of target bcache-set: parsing and printing, side by side so
  * that `dmsetup table | dmsetup load` gives the same table back.
+ *
+ * Devices are opened last, when all of the line is understood: its features and the
+ * mode of the table decide whether they are opened for writing.
  */
 #include "args.h"
 
 #include <linux/device-mapper.h>
 #include <linux/errno.h>
 #include <linux/string.h>
+
+#include "kc/kc.h"
 
 #define DM_MSG_PREFIX	"bcache-set"
 
@@ -81,21 +86,34 @@ static int parse_features(struct set_args *args, struct dm_target *ti, struct dm
 	return 0;
 }
 
-static int parse_devices(struct set_args *args, struct dm_target *ti, struct dm_arg_set *as)
+/* steps over the devices, which @path points to then */
+static int parse_devices(struct dm_target *ti, struct dm_arg_set *as, unsigned int *nr, char ***path)
 {
 	static const struct dm_arg nr_arg = {
 		1, SET_MEMBERS_MAX, "Number of devices must be 1 to 64"
 	};
-	unsigned int nr;
-	int ret = dm_read_arg_group(&nr_arg, as, &nr, &ti->error);
+	int ret = dm_read_arg_group(&nr_arg, as, nr, &ti->error);
 
+	if (ret)
+		return ret;
+	*path = as->argv;
+	dm_consume_args(as, *nr);
+	return 0;
+}
+
+static int open_devices(struct set_args *args, struct dm_target *ti, unsigned int nr, char **path)
+{
+	kc_dm_mode mode = dm_table_get_mode(ti->table);
+	int ret = 0;
+
+	if (args->opts.read_only || args->opts.nochanges || args->opts.norecovery)
+		mode &= ~KC_DM_WRITE;
+	args->writable = mode & KC_DM_WRITE;
 	while (!ret && args->nr_devs < nr) {
-		const char *path = dm_shift_arg(as);
-
-		ret = dm_get_device(ti, path, dm_table_get_mode(ti->table),
-				    &args->dev[args->nr_devs]);
+		ret = dm_get_device(ti, path[args->nr_devs], mode, &args->dev[args->nr_devs]);
 		if (ret) {
-			DMERR("cannot open member %s: error %d", path, ret);
+			DMERR("cannot open member %s for %s: error %d", path[args->nr_devs],
+			      args->writable ? "writing" : "reading", ret);
 			ti->error = "Cannot open a member device";
 		} else {
 			args->nr_devs++;
@@ -107,7 +125,9 @@ static int parse_devices(struct set_args *args, struct dm_target *ti, struct dm_
 int set_args_parse(struct set_args *args, struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct dm_arg_set as = { .argc = argc, .argv = argv };
+	unsigned int nr_devs;
 	const char *uuid;
+	char **path;
 	int ret;
 
 	if (argc < 3) {
@@ -120,9 +140,11 @@ int set_args_parse(struct set_args *args, struct dm_target *ti, unsigned int arg
 		ti->error = "Malformed set UUID";
 		return -EINVAL;
 	}
-	ret = parse_devices(args, ti, &as);
+	ret = parse_devices(ti, &as, &nr_devs, &path);
 	if (!ret)
 		ret = parse_features(args, ti, &as);
+	if (!ret)
+		ret = open_devices(args, ti, nr_devs, path);
 	if (ret)
 		set_args_exit(args, ti);
 	return ret;

@@ -17,7 +17,8 @@ struct set_args {
 	uuid_t			uuid;		/* user-visible */
 	unsigned int		nr_devs;
 	struct dm_dev		*dev[SET_MEMBERS_MAX];
-	struct bce_open_opts	opts;
+	struct bce_open_opts	opts;		/* as the line has them */
+	bool			writable;	/* members are open for writing */
 };
 
 /**
@@ -25,6 +26,8 @@ struct set_args {
  * @ti: on error, ti->error says what is wrong
  *
  *	<set uuid> <#devs> <dev>... [<#feature args> <arg>...]
+ *
+ * Members are opened for writing unless the table is read-only or one of its features says so.
  *
  * Context: constructor. Return: 0 or negative errno; nothing is open then.
  * Source: docs/dm-bcache.md.

@@ -100,10 +100,22 @@ static const char *member_number(const struct set_target *t, const char *name)
 	return name;
 }
 
+/* how the set is opened: as the line says, and no further than our devices are open */
+static struct bce_open_opts open_opts(const struct set_target *t)
+{
+	struct bce_open_opts opts = t->args.opts;
+
+	opts.read_only |= !t->args.writable;
+	opts.initialise = t->args.writable;
+	opts.key = key_from_keyring;
+	return opts;
+}
+
 /* superblocks read, members attached to a set of our own that nobody sees yet */
 static int open_set(struct set_target *t)
 {
 	struct member_source *m = member_sources(&t->args);
+	struct bce_open_opts opts = open_opts(t);
 	struct bce_set_info info;
 	char *why;
 	int ret = -ENOMEM;
@@ -111,7 +123,7 @@ static int open_set(struct set_target *t)
 	why = kmalloc(512, GFP_KERNEL);
 	if (!m || !why)
 		goto exit;
-	ret = bce_set_open(&t->set, m->src, t->args.nr_devs, &t->args.opts, t, why);
+	ret = bce_set_open(&t->set, m->src, t->args.nr_devs, &opts, t, why);
 	if (ret) {
 		DMERR("%pUb: %s", &t->args.uuid, why);
 		goto exit;
@@ -163,7 +175,6 @@ static int set_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	ret = set_args_parse(&t->args, ti, argc, argv);
 	if (ret)
 		goto free;
-	t->args.opts.key = key_from_keyring;
 	ret = open_set(t);
 	if (ret) {
 		ti->error = (char *)open_error_text(ret);
@@ -194,6 +205,7 @@ static void set_dtr(struct dm_target *ti)
 /* the set runs already, with members of an older table: it takes ours */
 static int take_over(struct set_target *t, struct bce_set *running)
 {
+	struct bce_open_opts opts = open_opts(t);
 	struct member_source *m;
 	char *why;
 	int ret = -ENOMEM;
@@ -209,7 +221,7 @@ static int take_over(struct set_target *t, struct bce_set *running)
 		goto exit;
 	/* the set made by our constructor was for checking only */
 	bce_set_detach(t->set, t);
-	ret = bce_set_reattach(running, m->src, t->args.nr_devs, &t->args.opts, t, why);
+	ret = bce_set_reattach(running, m->src, t->args.nr_devs, &opts, t, why);
 	if (ret) {
 		DMERR("%pUb: %s", &t->args.uuid, why);
 		goto exit;

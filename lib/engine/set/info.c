@@ -15,6 +15,7 @@
 #include "engine/btree/btrees.h"
 #include "engine/format/sb.h"
 #include "engine/journal/overlay.h"
+#include "engine/set/rw.h"
 #include "engine/util/text.h"
 
 #define LAYOUT_OFFSET	(7 * 512)
@@ -34,6 +35,16 @@ static void info_capacity(struct bce_set *set, struct bce_set_info *out)
 	}
 }
 
+/* as the last writer left it, or as it is now that we are the writer */
+static bool is_clean(const struct bce_set *set)
+{
+	const struct set_rw *rw = smp_load_acquire(&set->rw);
+
+	if (!rw)
+		return set->info.clean;
+	return READ_ONCE(rw->state) == RW_OFF && rw->was_clean;
+}
+
 void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 {
 	const struct sb_info *sb = &set->info;
@@ -46,7 +57,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		.block_bytes = sb->block_sectors * 512,
 		.btree_node_bytes = sb->btree_node_sectors * 512,
 		.time_precision_ns = sb->time_precision,
-		.clean = sb->clean,
+		.clean = is_clean(set),
 		.encrypted = sb->encrypted,
 		.read_only = !bce_set_is_rw(set),
 		.started = state == SET_STARTED,

@@ -400,6 +400,10 @@ static int reattach_check(struct bce_set *set, struct source_list *l,
 		bce_text_printf(why, "%s belongs to another set", l->src[l->best].name);
 		return -EINVAL;
 	}
+	if (bce_set_is_rw(set) && (opts->read_only || opts->nochanges)) {
+		bce_text_printf(why, "the set is being written and the new table is read-only; remount it read-only first");
+		return -EROFS;
+	}
 	log_notes(set->log, l);
 	return presence_check(set->best.sb, l->present, opts->degraded, why);
 }
@@ -427,6 +431,10 @@ int bce_set_reattach(struct bce_set *set, const struct bce_member_source *src, u
 	else if (old && old != owner)
 		bce_members_detach(set->members, old);
 	set->opts.degraded = opts->degraded;
+	/* what the next bce_set_go_rw() may do with these devices */
+	set->opts.read_only = opts->read_only;
+	set->opts.nochanges = opts->nochanges;
+	set->opts.initialise = opts->initialise;
 	mutex_unlock(&set->lock);
 exit:
 	why_copy(why, &text, ret);
