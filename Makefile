@@ -62,6 +62,7 @@ help:
 	@echo '  check-vm     the modules in virtual machines'
 	@echo '  sparse       sparse over the modules'
 	@echo '  demo         assemble, mount and read a tiered set in a virtual machine, saying each step'
+	@echo '  check-boot   whole boots: sets that assemble themselves, or do not and say why'
 	@echo '  check-debug  check-vm on kernels with lockdep, leak scan and KASAN'
 	@echo '  fuzz         each fuzz target for FUZZ_SECONDS (60)'
 	@echo '  soak         long runs'

@@ -20,7 +20,7 @@ VEHICLES ?=
 export VEHICLES
 vehicles_of = $(or $(VEHICLES),$(sort $(shell sed -nE 's/^. vehicle: *//p' $(1) /dev/null)))
 
-.PHONY: check check-all check-unit check-golden check-vm check-debug fuzz soak bench demo golden vehicles
+.PHONY: check check-all check-unit check-golden check-vm check-debug check-boot fuzz soak bench demo golden vehicles
 
 # From a fresh clone, too: what is missing is installed first.
 check: deps
@@ -39,6 +39,13 @@ check-golden: $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools golden
 check-vm: tools $(VM_PROGRAMS)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
 	$(quiet)tests/run $(VM_TESTS)
+
+# Whole boots, on both kernels and twice. The short form is part of "make check".
+BOOT_TESTS := $(call narrow,$(wildcard tests/vm/boot-*.sh tests/vm/udev.sh tests/vm/daemon.sh))
+check-boot: tools
+	$(quiet)tests/vm/prepare $(call vehicles_of,$(BOOT_TESTS))
+	$(quiet)LONG=1 tests/run --timeout 3600 $(BOOT_TESTS)
+	$(quiet)sed -n '/^## Cases/,$$p' docs/boot.md
 
 # The same scripts on kernels that watch locks, sleeping, lists and leaks, and memory. Only UML has them.
 DEBUG_VEHICLES := uml-debug uml-kasan

@@ -1,32 +1,33 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# udev and systemd: members are linked and not ready, the unit assembles the set, its device owns the by-uuid link, fstab's
-# UUID= mounts, stopping takes all away.
+# udev and systemd on a machine that runs: rules and units put in place later, an event for every device. Members are linked
+# and not ready, the set is assembled, its device owns the by-uuid link, fstab's UUID= mounts, stopping takes all away.
 # vehicle: qemu-6.12
 # golden: tiered
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
+. "$TOP/tests/vm/udev-lib.sh"
 
 ln -sf "$O/bcachectl" /usr/sbin/bcachectl
 ln -sf bcachectl /usr/sbin/mount.bcachefs
 cp "$TOP/udev/64-bcachefs-set.rules" /etc/udev/rules.d/
-cp "$TOP/systemd/bcache-assemble@.service" /etc/systemd/system/
+cp "$TOP"/systemd/*.service "$TOP"/systemd/*.timer /etc/systemd/system/
 udevadm control --reload
 systemctl daemon-reload
 load_modules
-udevadm trigger --subsystem-match=block --settle
 UUID=$(bcachectl probe --export "${DISK[0]}" | sed -n 's/^BCACHE_SET_UUID=//p')
+udevadm trigger --subsystem-match=block --settle
+try "the set is assembled by its unit" wait_for 60 systemctl is-active "bcache-assemble@$UUID"
 
 property() {
 	udevadm info --query=property --name="$1" | sed -n "s/^$2=//p"
 }
 
+udevadm settle
 try "members are linked by set and index" same \
 	"$(readlink -f /dev/disk/by-bcachefs-member/$UUID-1)" "${DISK[1]}"
 try "a member is not ready to be mounted" same "$(property "${DISK[0]}" SYSTEMD_READY)" 0
-try "the unit is well-formed" systemd-analyze verify --man=no /etc/systemd/system/bcache-assemble@.service
-try "the unit assembles the set" systemctl start "bcache-assemble@$UUID"
-udevadm settle
+try "the units are well-formed" systemd-analyze verify --man=no /etc/systemd/system/bcache*.service /etc/systemd/system/bcache*.timer
 try "the set's device owns the by-uuid link" same \
 	"$(readlink -f "/dev/disk/by-uuid/$UUID")" "$(readlink -f "/dev/mapper/$UUID")"
 refuse "and is not held back" same "$(property "/dev/mapper/$UUID" SYSTEMD_READY)" 0 2>/dev/null

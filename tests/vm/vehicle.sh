@@ -14,6 +14,9 @@
 #   --ro-images  attach the images read-only
 #   --env        a variable for the script's environment (may be repeated)
 #   --variant    plain, debug or kasan: --debug is short for the second
+#   --early      a file that the initramfs sources (busybox) when the guest's root is complete in /new, before systemd starts
+#                (run-qemu)
+#   --append     words for the kernel command line (run-qemu; may be repeated)
 #
 # SCRIPT runs as root in the guest, with $O (build/) first in PATH and the images' devices, in order, in $DISKS. Its
 # standard output and error are ours. What it leaves in /results is in $RESULTS afterwards, beside console.log. Our exit
@@ -27,6 +30,8 @@ VARIANT=plain
 JUDGE=
 TIMEOUT=600
 RO_IMAGES=
+EARLY=
+APPEND=
 ENVIRONMENT=()
 IMAGES=()
 
@@ -54,6 +59,8 @@ parse_arguments() {
 		--judge) JUDGE=1 ;;
 		--timeout) TIMEOUT=${2:?}; shift ;;
 		--ro-images) RO_IMAGES=1 ;;
+		--early) EARLY=$(realpath -e "${2:?}"); shift ;;
+		--append) APPEND+=" ${2:?}"; shift ;;
 		--env) ENVIRONMENT+=("${2:?}"); shift ;;
 		-*) usage ;;
 		*) break ;;

@@ -40,6 +40,7 @@ struct met {
 	char			set[37];	/* UUID, or RECORDS_NO_UUID */
 	struct seen_set		seen;
 	bool			running;	/* the set's device exists */
+	bool			known;		/* was noted as this member before */
 };
 
 /* ---- the device ---- */
@@ -122,6 +123,7 @@ static void say_export(const struct met *m)
 	printf("BCACHE_SET_EXPECTED=%u\n", v->presence.nr_expected);
 	printf("BCACHE_SET_STATE=%s\n", state_of(m));
 	printf("BCACHE_SET_RUNNING=%d\n", m->running);
+	printf("BCACHE_MEMBER_NEW=%d\n", !m->known);
 }
 
 static void say_json(const struct met *m)
@@ -139,6 +141,7 @@ static void say_json(const struct met *m)
 	json_add_string(o, "state", state_of(m));
 	json_add_string(o, "set_state", set_state_name(v->state));
 	json_add_bool(o, "running", m->running);
+	json_add_bool(o, "new", !m->known);
 	json_add_string(o, "why", bce_text_str(m->error ? &m->why : &v->why));
 	json_print(o);
 }
@@ -259,9 +262,11 @@ static int forget(const char *device)
 
 static int record(struct met *m)
 {
-	int ret = record_write(m->set, m->path, m->device_sectors, m->error ? NULL : &m->img,
-			       m->error, bce_text_str(&m->why));
+	int ret;
 
+	m->known = m->img.sb && record_is_known(m->set, m->path, m->img.sb->dev_idx);
+	ret = record_write(m->set, m->path, m->device_sectors, m->error ? NULL : &m->img,
+			   m->error, bce_text_str(&m->why));
 	if (!ret)
 		ret = seen_set_read(m->set, &m->seen);
 	if (ret) {

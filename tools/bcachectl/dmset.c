@@ -113,8 +113,12 @@ static void parse_status(struct dmset *s, const char *params)
 	s->errors = next_number(&rest);
 	while (rest && *rest && s->nr_listed < DMSET_MEMBERS_MAX) {
 		struct dmset_member *m = &s->member[s->nr_listed++];
+		const char *number;
+
 		m->idx = next_number(&rest);
-		member_device(next_word(&rest), m->device, sizeof(m->device));
+		number = next_word(&rest);
+		snprintf(m->number, sizeof(m->number), "%s", number);
+		member_device(number, m->device, sizeof(m->device));
 		m->state = *next_word(&rest);
 		m->reads = next_number(&rest);
 		m->io_errors = next_number(&rest);
@@ -152,6 +156,8 @@ static int read_set(const char *name, struct dmset *out)
 	dm_get_next_target(t, NULL, &start, &length, &target, &params);
 	if (target && !strcmp(target, TARGET))
 		parse_status(out, params);
+	else if (!target)	/* made, its table not in use yet */
+		snprintf(out->state, sizeof(out->state), "starting");
 	else
 		snprintf(out->state, sizeof(out->state), "lost");
 exit:
@@ -259,6 +265,67 @@ int dmset_create(const char *name, const char *uuid, uint64_t sectors, const cha
 		ret = task_run_synced(t);
 	if (t)
 		dm_task_destroy(t);
+	return ret;
+}
+
+char *dmset_table(const char *name, uint64_t *sectors, bool *read_only)
+{
+	struct dm_task *t = task_create(DM_DEVICE_TABLE, name);
+	char *target = NULL, *params = NULL, *copy = NULL;
+	struct dm_info info;
+	uint64_t start;
+
+	if (t && dm_task_run(t) && dm_task_get_info(t, &info) && info.exists) {
+		dm_get_next_target(t, NULL, &start, sectors, &target, &params);
+		if (target && !strcmp(target, TARGET))
+			copy = strdup(params);
+		*read_only = info.read_only;
+	}
+	if (t)
+		dm_task_destroy(t);
+	return copy;
+}
+
+static int load_table(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	struct dm_task *t = task_create(DM_DEVICE_RELOAD, name);
+	int ret = -ENOMEM;
+
+	if (t && (!read_only || dm_task_set_ro(t)) && dm_task_add_target(t, 0, sectors, TARGET, params))
+		ret = task_run(t);
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+static int simple_task(int type, const char *name)
+{
+	struct dm_task *t = task_create(type, name);
+	int ret = t ? task_run_synced(t) : -ENOMEM;
+
+	if (t)
+		dm_task_destroy(t);
+	return ret;
+}
+
+int dmset_reload(const char *name, uint64_t sectors, const char *params, bool read_only)
+{
+	struct dm_task *clear;
+	int ret = load_table(name, sectors, params, read_only);
+
+	if (ret)
+		return ret;
+	/* resuming swaps the tables; the file system on top is frozen meanwhile */
+	ret = simple_task(DM_DEVICE_RESUME, name);
+	if (!ret)
+		return 0;
+	clear = task_create(DM_DEVICE_CLEAR, name);
+	if (clear) {
+		task_run(clear);
+		dm_task_destroy(clear);
+	}
+	/* what failed may have left it suspended */
+	simple_task(DM_DEVICE_RESUME, name);
 	return ret;
 }
 

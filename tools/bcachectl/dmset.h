@@ -16,6 +16,7 @@
 struct dmset_member {
 	unsigned int	idx;
 	char		device[80];	/* path; "" when absent */
+	char		number[24];	/* the same as "8:16" */
 	char		state;		/* R rw, r ro, F failed, S spare */
 	uint64_t	reads;
 	uint64_t	io_errors;
@@ -52,6 +53,10 @@ bool dmset_exists(const char *uuid);
 /* load and start a table; @name may be in use already: -EEXIST. Return: 0 or -errno */
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
 		 bool read_only);
+/* the table's parameters, to be freed; NULL: none. @read_only: of the table */
+char *dmset_table(const char *name, uint64_t *sectors, bool *read_only);
+/* exchange the table under a running set. Return: 0 or -errno, and the old table stays */
+int dmset_reload(const char *name, uint64_t sectors, const char *params, bool read_only);
 /* Return: 0, -EBUSY while it is open, -errno */
 int dmset_remove(const char *name);
 /* Return: what the set's start ended with: 0 or -errno */

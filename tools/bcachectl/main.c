@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	&cmd_status,
 	&cmd_unlock,
 	&cmd_incremental,
+	&cmd_daemon,
 	&cmd_probe,
 	&cmd_show_super,
 	&cmd_list,

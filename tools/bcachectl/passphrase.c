@@ -9,10 +9,12 @@
 #include "passphrase.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <keyutils.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -23,12 +25,12 @@
 /* format/20, section 5: "bcache" with its NUL */
 static const u8 kdf_salt[] = { 0x62, 0x63, 0x61, 0x63, 0x68, 0x65, 0x00 };
 
-static int read_line(char *buf, size_t size)
+static int read_line(FILE *from, char *buf, size_t size)
 {
 	size_t len;
 
-	if (!fgets(buf, size, stdin))
-		return ferror(stdin) ? -EIO : 0;
+	if (!fgets(buf, size, from))
+		return ferror(from) ? -EIO : 0;
 	len = strcspn(buf, "\n");
 	if (len == size - 1)
 		return -E2BIG;
@@ -42,16 +44,51 @@ int passphrase_read(const char *prompt, char *buf, size_t size)
 	int ret;
 
 	if (!isatty(STDIN_FILENO))
-		return read_line(buf, size);
+		return read_line(stdin, buf, size);
 	if (tcgetattr(STDIN_FILENO, &before))
 		return -errno;
 	silent = before;
 	silent.c_lflag &= ~ECHO;
 	fputs(prompt, stderr);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	ret = read_line(buf, size);
+	ret = read_line(stdin, buf, size);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
+	return ret;
+}
+
+/* the child's end of the pipe, then the program; never returns */
+static void run_agent_client(int out, const char *id, const char *prompt)
+{
+	dup2(out, STDOUT_FILENO);
+	execlp("systemd-ask-password", "systemd-ask-password", "--timeout=0", "--icon=drive-harddisk",
+	       id, prompt, NULL);
+	_exit(127);
+}
+
+int passphrase_ask_agents(const struct bch_sb *sb, const char *prompt, char *buf, size_t size)
+{
+	char description[BCE_KEY_DESCRIPTION_BYTES], id[BCE_KEY_DESCRIPTION_BYTES + 8];
+	int fds[2], status, ret;
+	FILE *from;
+	pid_t pid;
+
+	bce_sb_key_description(sb, description);
+	snprintf(id, sizeof(id), "--id=%s", description);
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (!pid)
+		run_agent_client(fds[1], id, prompt);
+	close(fds[1]);
+	from = pid > 0 ? fdopen(fds[0], "r") : NULL;
+	ret = from ? read_line(from, buf, size) : -ENOMEM;
+	if (from)
+		fclose(from);
+	else
+		close(fds[0]);
+	if (pid > 0 && (waitpid(pid, &status, 0) < 0 || status))
+		return -ENOKEY;
 	return ret;
 }
 

@@ -16,6 +16,9 @@ struct bch_sb;
  */
 int passphrase_read(const char *prompt, char *buf, size_t size);
 
+/* the same through the agents of systemd: console, plymouth, or whoever answers */
+int passphrase_ask_agents(const struct bch_sb *sb, const char *prompt, char *buf, size_t size);
+
 /*
  * A new one, asked for twice on a terminal. Return: as above; -EKEYREJECTED (and a message) if the
  * two differ.

@@ -343,6 +343,20 @@ static int record_read(const char *dir, const char *id, struct record *out)
 	return ret == -ENOMEM ? ret : ret == 1;
 }
 
+bool record_is_known(const char *set, const char *path, unsigned int dev_idx)
+{
+	char dir[512], id[64];
+	struct record r;
+	bool known;
+
+	snprintf(dir, sizeof(dir), "%s/%s", records_dir, set);
+	if (record_id(path, id) || record_read(dir, id, &r) != 1)
+		return false;
+	known = r.sb && r.sb->dev_idx == dev_idx;
+	record_exit(&r);
+	return known;
+}
+
 static int append(struct record_list *l, const struct record *r)
 {
 	struct record *grown = realloc(l->rec, (l->nr + 1) * sizeof(*grown));

@@ -42,6 +42,8 @@ int record_id(const char *path, char id[64]);
  */
 int record_write(const char *set, const char *path, uint64_t device_sectors,
 		 const struct sb_image *img, int error, const char *why);
+/* is it noted as member of @set already, the same one? @dev_idx: its slot */
+bool record_is_known(const char *set, const char *path, unsigned int dev_idx);
 /* the device is no member of any set any more, or gone. Return: 0 also if it never was */
 int record_forget(const char *id);
 

@@ -1,0 +1,122 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The udev rules, path by path, as "udevadm test" shows them: what becomes of a device by the state of its set, what is left
+# alone. No systemd is there; that there were one is told by its directory. And what the generator makes of the kernel's
+# command line.
+# vehicle: uml
+# images: golden/replicas2 golden/encrypted golden/small-tree/disk0.img golden/small-tree/disk0.img new:16M
+. "$TOP/tests/vm/lib.sh"
+. "$TOP/tests/vm/golden-lib.sh"
+. "$TOP/tests/vm/udev-lib.sh"
+OUT=/run/out
+
+# rules DEVICE [ACTION]: what they would do
+rules() {
+	udevadm test --action="${2:-add}" "/sys/block/${1#/dev/}" >$OUT 2>&1
+}
+
+says() {
+	grep -qE -- "$1" $OUT || { tail -n 30 $OUT | sed 's/^/# /'; return 1; }
+}
+
+# as if an earlier rule had said so
+with() {
+	printf '%s\n' "SUBSYSTEM==\"block\", $1" >/run/udev/rules.d/63-test.rules
+}
+
+without() {
+	rm /run/udev/rules.d/63-test.rules
+}
+
+uuid() {
+	bcachectl probe --export "$1" | sed -n 's/^BCACHE_SET_UUID=//p'
+}
+
+start_udev
+mkdir -p /run/systemd/system
+REPLICAS=$(uuid "${DISK[0]}")
+LOCKED=$(uuid "${DISK[3]}")
+CLONE=$(uuid "${DISK[4]}")
+OTHER=${DISK[6]}
+
+rules "${DISK[0]}"
+try "one of three: the timer" says "^run: '/bin/systemctl --no-block start bcache-last-resort@$REPLICAS.timer'"
+try "  is not ready" says '^SYSTEMD_READY=0'
+try "  linked by set and index" says "^DEVLINKS=.*/dev/disk/by-bcachefs-member/$REPLICAS-0( |\$)"
+try "  incomplete" says '^BCACHE_SET_STATE=incomplete'
+refuse "  nothing is assembled" says 'bcache-assemble' >/dev/null
+rules "${DISK[1]}"
+try "two of three: startable, the timer" says "^run: '/bin/systemctl --no-block start bcache-last-resort@$REPLICAS.timer'"
+try "  startable" says '^BCACHE_SET_STATE=startable'
+rules "${DISK[2]}"
+try "three: assembled" says "^run: '/bin/systemctl --no-block start bcache-assemble@$REPLICAS.service'"
+try "  for people" says "^SYSTEMD_WANTS=bcache-assemble@$REPLICAS.service"
+try "  complete, not ready" eval 'says "^BCACHE_SET_STATE=complete" && says "^SYSTEMD_READY=0"'
+rules "${DISK[2]}" change
+try "a change of what is known starts nothing" not grep -q '^run: ./bin/systemctl' $OUT
+try "  but is no less a member" says '^SYSTEMD_READY=0'
+bcachectl incremental --remove "${DISK[2]}"
+rules "${DISK[2]}" change
+try "a change that makes it a member does" says "^run: '/bin/systemctl --no-block start bcache-assemble@$REPLICAS.service'"
+rmdir /run/systemd/system
+rules "${DISK[2]}"
+try "without systemd: from the rule" says "^run: '/usr/sbin/bcachectl assemble --recorded --no-wait $REPLICAS'"
+rules "${DISK[3]}"
+refuse "  not one that wants a passphrase" says '^run: ./usr/sbin/bcachectl assemble' >/dev/null
+mkdir /run/systemd/system
+rules "${DISK[3]}"
+try "locked: the unit, which asks first" says "^run: '/bin/systemctl --no-block start bcache-assemble@$LOCKED.service'"
+try "  locked" says '^BCACHE_SET_STATE=locked'
+rules "${DISK[4]}" && rules "${DISK[5]}"
+try "two equal devices: the timer" says "^run: '/bin/systemctl --no-block start bcache-last-resort@$CLONE.timer'"
+try "  clone" says '^BCACHE_SET_STATE=clone'
+refuse "  no link" says "by-bcachefs-member/$CLONE" >/dev/null
+
+bcachectl incremental --remove "${DISK[2]}"
+with 'ENV{DM_MULTIPATH_DEVICE_PATH}="1"'
+rules "${DISK[2]}"
+refuse "a part of a multipath device is left alone" says '^BCACHE_' >/dev/null
+with 'ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}="1"'
+rules "${DISK[2]}"
+refuse "so is what device-mapper keeps to itself" says '^BCACHE_' >/dev/null
+with 'ENV{DM_SUSPENDED}="1"'
+rules "${DISK[2]}"
+refuse "and what is suspended" says '^BCACHE_' >/dev/null
+with 'ENV{ID_FS_TYPE}="bcachefs"'
+rules "${DISK[2]}"
+try "libblkid may know the format" says '^BCACHE_SET_STATE=complete'
+with 'ENV{ID_FS_TYPE}="linux_raid_member"'
+rules "${DISK[2]}"
+refuse "what something else is on is left alone" says '^BCACHE_SET_STATE' >/dev/null
+with 'ENV{ID_FS_AMBIVALENT}="other:x:1"'
+rules "${DISK[2]}"
+refuse "so is what cannot be told" says '^BCACHE_SET_STATE' >/dev/null
+without
+mkfs.ext4 -q "$OTHER"
+rules "$OTHER"
+refuse "another file system" says '^BCACHE_|SYSTEMD_READY' >/dev/null
+coldplug
+rules "${DISK[0]}" remove
+try "a member goes: forgotten" says "^run: '/usr/sbin/bcachectl incremental --remove [0-9]+:[0-9]+'"
+
+generated() {
+	rm -rf /run/generated
+	echo "quiet $1" >/run/cmdline
+	mkdir /run/generated
+	BCACHEFS_CMDLINE=/run/cmdline "$TOP/systemd/bcachefs-generator" /run/generated /run/generated /run/generated 2>$OUT
+	cat /run/generated/*.d/*.conf 2>/dev/null | tr '\n' ' '
+}
+try "generator: nothing asked for" same "$(generated "")" ""
+try "generator: bcachefs.degraded=no" same "$(generated bcachefs.degraded=no)" "[Service] Environment=BCACHE_DEGRADED= "
+try "generator: bcachefs.degraded=very" same "$(generated bcachefs.degraded=very)" "[Service] Environment=BCACHE_DEGRADED=--very-degraded "
+try "generator: bcachefs.degraded=yes" same "$(generated bcachefs.degraded=yes)" ""
+try "generator: bcachefs.timeout=7" same "$(generated bcachefs.timeout=7)" "[Timer] OnActiveSec= OnActiveSec=7 "
+try "generator: nonsense changes nothing" same "$(generated "bcachefs.timeout=soon bcachefs.degraded=perhaps")" ""
+for unit in bcache-assemble@x.service bcache-last-resort@x.service bcache-last-resort@x.timer bcache-unlock@x.service \
+	bcache-shutdown.service bcachectl-daemon.service; do
+	mkdir -p /etc/systemd/system
+	cp "$TOP/systemd/${unit/@x/@}" /etc/systemd/system/
+	try "$unit is well-formed" same "$(systemd-analyze verify --man=no --recursive-errors=no "/etc/systemd/system/$unit" 2>&1)" ""
+done
+stop_udev
+finish
