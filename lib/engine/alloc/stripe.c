@@ -28,16 +28,6 @@ static int dev_cmp(const void *l, const void *r)
 	return *(const u8 *)l - *(const u8 *)r;
 }
 
-static unsigned int data_blocks(const struct stripe_info *s)
-{
-	return s->nr_blocks > s->nr_redundant ? s->nr_blocks - s->nr_redundant : 0;
-}
-
-static bool stripe_sane(const struct stripe_info *s)
-{
-	return s->nr_blocks && s->nr_blocks <= EXTENT_PTRS_MAX && data_blocks(s) && s->sectors;
-}
-
 static int stripe_bad(struct allocator *a, struct bce_trans *t, u64 idx, const char *what)
 {
 	int ret = bce_trans_check_reads(t);
@@ -76,20 +66,7 @@ static int stripe_lookup(struct allocator *a, struct bce_trans *t, u64 idx, stru
 	if (k->type != KEY_TYPE_stripe)
 		return -ENOENT;
 	bce_stripe_decode(k, s);
-	return stripe_sane(s) ? 0 : stripe_bad(a, t, idx, "impossible numbers of blocks");
-}
-
-static bool ptr_matches_block(const struct bkey *k, const struct stripe_info *s,
-			      const struct extent_ptr_decoded *p)
-{
-	struct extent_ptr block;
-
-	if (p->stripe.block >= data_blocks(s) || !bce_stripe_ptr(k, p->stripe.block, &block))
-		return false;
-	return (block.dev == p->ptr.dev || block.dev == BCH_DEV_INVALID ||
-		p->ptr.dev == BCH_DEV_INVALID) &&
-	       block.gen == p->ptr.gen && p->ptr.sector >= block.sector &&
-	       p->ptr.sector < block.sector + s->sectors;
+	return bce_stripe_data_blocks(s) ? 0 : stripe_bad(a, t, idx, "impossible numbers of blocks");
 }
 
 static int ptr_bad(struct allocator *a, struct bce_trans *t, const struct extent_ptr_decoded *p,
@@ -122,7 +99,7 @@ int alloc_stripe_ptr(struct allocator *a, struct bce_trans *t, const struct exte
 		return ptr_bad(a, t, p, sectors, BCE_ERR_ptr_to_missing_stripe);
 	if (ret)
 		return ret;
-	if (!ptr_matches_block(&k, &s, p))
+	if (!bce_stripe_holds(&k, p))
 		return ptr_bad(a, t, p, sectors, BCE_ERR_ptr_to_incorrect_stripe);
 
 	touch = alloc_touch_stripe(t, p->stripe.idx);
@@ -130,8 +107,8 @@ int alloc_stripe_ptr(struct allocator *a, struct bce_trans *t, const struct exte
 		return -ENOMEM;
 	touch->sectors[p->stripe.block] += sectors;
 	return stripe_devs(a, t, &k, &s, &devs) ?:
-	       alloc_account_replicas(a, t, BCH_DATA_user, data_blocks(&s), devs.dev, devs.nr,
-				      sectors);
+	       alloc_account_replicas(a, t, BCH_DATA_user, bce_stripe_data_blocks(&s), devs.dev,
+				      devs.nr, sectors);
 }
 
 /* do only checksums or counts differ? */
@@ -170,15 +147,16 @@ static int stripe_delete(struct allocator *a, struct bce_trans *t, const struct 
 	int ret;
 
 	bce_stripe_decode(k, &s);
-	if (!stripe_sane(&s))
+	if (!bce_stripe_data_blocks(&s))
 		return stripe_bad(a, t, k->p.offset, "impossible numbers of blocks");
 	ret = stripe_devs(a, t, k, &s, &devs) ?:
-	      alloc_account_replicas(a, t, BCH_DATA_parity, data_blocks(&s), devs.dev, devs.nr,
-				     -(s64)s.sectors * s.nr_redundant);
+	      alloc_account_replicas(a, t, BCH_DATA_parity, bce_stripe_data_blocks(&s), devs.dev,
+				     devs.nr, -(s64)s.sectors * s.nr_redundant);
 	for (unsigned int i = 0; i < s.nr_blocks && !ret; i++) {
 		bce_stripe_ptr(k, i, &ptr);
 		if (bce_bucket_of(a, ptr.dev, ptr.sector, &bucket, &offset))
-			ret = block_free(t, &ptr, bucket, i < data_blocks(&s) ? 0 : s.sectors);
+			ret = block_free(t, &ptr, bucket,
+					 i < bce_stripe_data_blocks(&s) ? 0 : s.sectors);
 	}
 	return ret;
 }

@@ -17,6 +17,7 @@
  *                                                       +- good: read_put()
  *                                                       +- bad: again, without that
  *                                                          member (retry_wq)
+ *       -> no replica left, but a stripe: made from its other blocks (rebuild_wq)
  *
  * First the whole range is walked and its pieces are collected, then, with no
  * btree lock held, they are sent. Pieces that follow each other on a device go
@@ -41,7 +42,8 @@
  * Retries end: each adds a member to piece->tried, or forces the bounce buffer
  * (user space may have written into pages while they were being checked), or
  * takes the piece out of a shared bio (whose error says nothing about this part), or looks
- * its key up again because the bucket has been used anew meanwhile. Each happens once.
+ * its key up again because the bucket has been used anew meanwhile, or has tried a pointer's
+ * stripe (piece->lost). Each happens once.
  *
  * Memory: pieces come from a mempool, bios from a bioset, buffers from pools that
  * never run dry. Whoever has to wait for one of them first sends what he has
@@ -88,6 +90,7 @@ struct read_walk {
 	/* from the piece that is tried again */
 	u64			tried;
 	u64			bad;
+	u32			lost;
 	int			last_error;
 	bool			bounce_only;
 	bool			alone;
@@ -215,7 +218,7 @@ static u64 piece_set_plain(struct read_walk *w, struct read_piece *piece, u64 st
 	u32 block = w->r->c.block_sectors;
 	u32 head = (u32)skip % block;
 	u64 sectors = end - w->pos;
-	u64 straight = head || sectors % block || w->bounce_only ? 0 :
+	u64 straight = head || sectors % block || piece->bounce_only ? 0 :
 		       straight_sectors(w, sectors);
 
 	if (straight) {
@@ -246,7 +249,7 @@ static u64 piece_set_whole(struct read_walk *w, struct read_piece *piece, u64 st
 	piece->dev_sectors = crc->compressed_size;
 	piece->skip_sectors = skip;
 	if (!bce_compression_type_is_compressed(crc->compression_type) &&
-	    !bce_csum_type_is_mac(crc->csum_type) && !w->bounce_only &&
+	    !bce_csum_type_is_mac(crc->csum_type) && !piece->bounce_only &&
 	    wants_whole(crc, skip, end - w->pos) &&
 	    bce_bio_count_bvecs(w->read->bio, part, BIO_MAX_VECS) <= BIO_MAX_VECS)
 		piece->kind = PIECE_VERIFY;
@@ -282,8 +285,9 @@ static void pick_after_previous(const struct read_walk *w, struct pick_request *
 	req->previous_end = last->dev_sector + last->dev_sectors;
 }
 
+/* @rebuild: bit of a pointer whose stripe is used */
 static void walk_piece(struct read_walk *w, const struct extent_ptr_decoded *p, u64 skip,
-		       u64 end)
+		       u64 end, u32 rebuild)
 {
 	struct read_piece *piece = piece_alloc(w);
 
@@ -297,15 +301,34 @@ static void walk_piece(struct read_walk *w, const struct extent_ptr_decoded *p, 
 	piece->version = w->k.version;
 	piece->tried = w->tried;
 	piece->bad = w->bad;
+	piece->lost = w->lost;
 	piece->last_error = w->last_error;
-	piece->bounce_only = w->bounce_only;
+	piece->bounce_only = w->bounce_only || rebuild;
 	piece->alone = w->alone;
 	piece->was_stale = w->was_stale;
+	piece->rebuild = rebuild;
+	piece->stripe = p->stripe;
 	end = crc_is_encoded(&p->crc) ? piece_set_whole(w, piece, p->ptr.sector, skip, end) :
 					piece_set_plain(w, piece, p->ptr.sector, skip, end);
 	piece->iter = walk_take(w, end);
 	atomic_inc(&w->read->pending);
-	list_add_tail(&piece->link, &w->pieces);
+	if (rebuild)
+		bce_read_piece_rebuild(piece);
+	else
+		list_add_tail(&piece->link, &w->pieces);
+}
+
+/* bit of the first pointer that is in a stripe which was not tried in vain; 0: there is none */
+static u32 pick_stripe(const struct read_walk *w, struct extent_ptr_decoded *p)
+{
+	struct extent_walk walk;
+	u32 bit = 1;
+
+	bce_extent_walk_init(&walk, &w->k, 0);
+	for (; bit && bce_extent_next_ptr(&walk, p); bit <<= 1)
+		if (p->has_stripe && !(w->lost & bit))
+			return bit;
+	return 0;
 }
 
 /*
@@ -320,6 +343,7 @@ static void walk_extent(struct read_walk *w, u64 skip, u64 end)
 		struct pick_request req = { .k = &w->k, .held = w->held, .tried = w->tried };
 		u64 live = skip + (w->pos - origin);
 		struct extent_ptr_decoded p;
+		u32 rebuild = 0;
 		int ret;
 
 		pick_after_previous(w, &req);
@@ -328,15 +352,17 @@ static void walk_extent(struct read_walk *w, u64 skip, u64 end)
 			return walk_fail(w, end, ret);
 		if (ret == PICK_ZEROS)
 			return walk_zeros(w, end);
-		if (ret == PICK_NOTHING && w->last_error)
-			return walk_fail(w, end, w->last_error);
 		if (ret == PICK_NOTHING)
+			rebuild = pick_stripe(w, &p);
+		if (ret == PICK_NOTHING && !rebuild && w->last_error)
+			return walk_fail(w, end, w->last_error);
+		if (ret == PICK_NOTHING && !rebuild)
 			return walk_bad_extent(w, end, "no member with this data is there");
 
 		live += p.crc.offset;
 		if (!crc_is_sane(w->r, &p.crc, live, end - w->pos))
 			return walk_bad_extent(w, end, "sizes of the stored extent are impossible");
-		walk_piece(w, &p, live, end);
+		walk_piece(w, &p, live, end, rebuild);
 	}
 }
 
@@ -507,6 +533,7 @@ static void piece_again_work(struct work_struct *work)
 		.iter = piece->iter,
 		.tried = piece->tried,
 		.bad = piece->bad,
+		.lost = piece->lost,
 		.last_error = piece->last_error,
 		.bounce_only = piece->bounce_only,
 		.alone = piece->alone,
@@ -549,14 +576,15 @@ void bce_data_reader_set_live(struct data_reader *r, const struct data_read_live
  * swap and reclaim; each may then be down to one thread. So a worker waits only for
  * what workers of the queues before it in this order give back: done_wq for nothing,
  * decode_wq for workspaces and output buffers, which are held within one call,
- * retry_wq for pieces, buffers and btree nodes.
+ * rebuild_wq for buffers and btree nodes, retry_wq for pieces, too.
  */
 static int reader_workqueues(struct data_reader *r)
 {
 	r->done_wq = alloc_workqueue("bce_read", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	r->decode_wq = alloc_workqueue("bce_decode", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	r->retry_wq = alloc_workqueue("bce_read_retry", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	return r->done_wq && r->decode_wq && r->retry_wq ? 0 : -ENOMEM;
+	r->rebuild_wq = alloc_workqueue("bce_rebuild", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return r->done_wq && r->decode_wq && r->retry_wq && r->rebuild_wq ? 0 : -ENOMEM;
 }
 
 static int reader_init(struct data_reader *r)
@@ -610,6 +638,8 @@ void bce_data_reader_free(struct data_reader *r)
 		destroy_workqueue(r->done_wq);
 	if (r->decode_wq)
 		destroy_workqueue(r->decode_wq);
+	if (r->rebuild_wq)
+		destroy_workqueue(r->rebuild_wq);
 	if (r->retry_wq)
 		destroy_workqueue(r->retry_wq);
 	bioset_exit(&r->bios);

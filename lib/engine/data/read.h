@@ -72,6 +72,8 @@ struct data_read_live {
 	int	(*bucket_gen)(void *ctx, unsigned int dev, u64 sector);
 	/* @devs hold bad copies of what lies at @sector; another one was good. May be NULL */
 	void	(*bad_copy)(void *ctx, u64 inum, u32 snapshot, u64 sector, u64 devs);
+	/* a cached pointer to this device sector has been of use. Must not sleep; may be NULL */
+	void	(*cached_read)(void *ctx, unsigned int dev, u64 sector);
 	void	*ctx;
 };
 void bce_data_reader_set_live(struct data_reader *r, const struct data_read_live *live);

@@ -25,6 +25,7 @@ struct data_reader {
 	struct buffer_pool		decoded;	/* output of decompression */
 	struct workqueue_struct		*done_wq;	/* completions, checksums */
 	struct workqueue_struct		*decode_wq;	/* decryption, decompression */
+	struct workqueue_struct		*rebuild_wq;	/* pieces made from their stripe */
 	struct workqueue_struct		*retry_wq;	/* pieces tried again */
 	struct ratelimit_state		complaints;
 	const struct data_read_policy __rcu *policy;
@@ -61,10 +62,13 @@ struct read_piece {
 	struct extent_crc	crc;
 	struct bversion		version;
 	void			*buffer;	/* PIECE_BOUNCE */
+	u32			rebuild;	/* not read: made from stripe; bit of the pointer */
+	struct extent_stripe_ref stripe;
 
 	/* what has gone wrong so far */
 	u64			tried;		/* bit per member not to be asked again */
 	u64			bad;		/* bit per member whose copy is bad */
+	u32			lost;		/* bit per pointer whose stripe did not help */
 	int			last_error;
 	bool			bounce_only;	/* caller's pages were seen to change under us */
 	bool			alone;		/* must not share a device bio */
@@ -77,7 +81,12 @@ void bce_read_put(struct data_read *read, int error);
 /* look @piece up again, with what it learned; takes over its memory and its reference */
 void bce_read_piece_again(struct read_piece *piece);
 
+/* rebuild.c: fill @piece->buffer. 0 or negative errno, logged */
+int bce_piece_rebuild(struct data_reader *r, struct read_piece *piece);
+
 /* read_io.c */
+/* @piece->rebuild is set: its data comes from other blocks of the stripe */
+void bce_read_piece_rebuild(struct read_piece *piece);
 void bce_read_submit_pieces(struct data_reader *r, struct list_head *pieces);
 int bce_read_bioset_init(struct bio_set *bs, unsigned int nr);
 

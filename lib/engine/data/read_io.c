@@ -58,6 +58,8 @@ static void policy_read_done(const struct read_piece *piece)
 {
 	const struct data_read_policy *policy;
 
+	if (piece->rebuild)
+		return;		/* of no one member */
 	rcu_read_lock();
 	policy = rcu_dereference(piece->reader->policy);
 	if (policy && policy->read_done)
@@ -80,6 +82,20 @@ static void tell_bad_copies(const struct read_piece *piece)
 	rcu_read_unlock();
 }
 
+/* buckets of cached data that nobody reads are the first to be emptied */
+static void tell_cached_read(const struct read_piece *piece)
+{
+	const struct data_read_live *live;
+
+	if (!piece->cached)
+		return;
+	rcu_read_lock();
+	live = rcu_dereference(piece->reader->live);
+	if (live && live->cached_read)
+		live->cached_read(live->ctx, piece->dev, piece->dev_sector);
+	rcu_read_unlock();
+}
+
 static void piece_good(struct read_piece *piece)
 {
 	struct data_reader *r = piece->reader;
@@ -87,6 +103,7 @@ static void piece_good(struct read_piece *piece)
 
 	policy_read_done(piece);
 	tell_bad_copies(piece);
+	tell_cached_read(piece);
 	bce_buffer_put(&r->stored, piece->buffer);
 	mempool_free(piece, &r->pieces);
 	bce_read_put(read, 0);
@@ -95,9 +112,19 @@ static void piece_good(struct read_piece *piece)
 /* this member cannot serve the piece: ask another one */
 static void piece_exclude_member(struct read_piece *piece, int error)
 {
-	piece->tried |= 1ULL << piece->dev;
+	if (piece->rebuild)
+		piece->lost |= piece->rebuild;
+	else
+		piece->tried |= 1ULL << piece->dev;
 	piece->last_error = error;
 	bce_read_piece_again(piece);
+}
+
+static void rebuilt_complain(const struct read_piece *piece, const char *what)
+{
+	bce_log_line(piece->reader->c.log, BCE_LOG_ERR,
+		     "inode %llu offset %llu, made from stripe %llu: %s", piece->read->inum,
+		     piece->file_sector << SECTOR_SHIFT, piece->stripe.idx, what);
 }
 
 static void piece_complain(const struct read_piece *piece, const char *what)
@@ -107,6 +134,8 @@ static void piece_complain(const struct read_piece *piece, const char *what)
 
 	if (!__ratelimit(&r->complaints))
 		return;
+	if (piece->rebuild)
+		return rebuilt_complain(piece, what);
 	m = bce_member_get_io(r->c.members, piece->dev);
 	bce_log_line(r->c.log, BCE_LOG_ERR, "%s: inode %llu offset %llu, device sector %llu: %s",
 		     m ? m->name : "(member gone)", piece->read->inum,
@@ -152,8 +181,10 @@ static void piece_bad_csum(struct read_piece *piece, struct bce_csum got)
 	snprintf(what, sizeof(what), "checksum type %u is %llx:%llx, should be %llx:%llx",
 		 piece->crc.csum_type, got.hi, got.lo, want.hi, want.lo);
 	piece_complain(piece, what);
-	count_csum_error(piece);
-	piece->bad |= 1ULL << piece->dev;
+	if (!piece->rebuild) {
+		count_csum_error(piece);
+		piece->bad |= 1ULL << piece->dev;
+	}
 	piece_exclude_member(piece, -EILSEQ);
 }
 
@@ -281,6 +312,29 @@ static void piece_arrived(struct read_piece *piece, int error, bool shared)
 	} else {
 		piece_decode(piece);
 	}
+}
+
+static void piece_rebuild_work(struct work_struct *work)
+{
+	struct read_piece *piece = container_of(work, struct read_piece, work);
+	unsigned int nofs = memalloc_nofs_save();
+	int error;
+
+	piece->buffer = bce_buffer_get(&piece->reader->stored);
+	error = bce_piece_rebuild(piece->reader, piece);
+	if (!error)
+		piece_arrived(piece, 0, false);
+	else if (piece_is_stale(piece))
+		piece_stale(piece);
+	else
+		piece_exclude_member(piece, piece->last_error ?: error);
+	memalloc_nofs_restore(nofs);
+}
+
+void bce_read_piece_rebuild(struct read_piece *piece)
+{
+	INIT_WORK(&piece->work, piece_rebuild_work);
+	queue_work(piece->reader->rebuild_wq, &piece->work);
 }
 
 /* ---- runs ---- */

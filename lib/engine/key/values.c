@@ -14,6 +14,7 @@
 #include <linux/minmax.h>
 #include <linux/string.h>
 
+#include "engine/format/ids.h"
 #include "engine/util/csum.h"
 #include "kc/kc.h"
 
@@ -236,12 +237,22 @@ void bce_stripe_decode(const struct bkey *k, struct stripe_info *out)
 	};
 }
 
-/* checksums of one block; a shift past 16 bits covers any block by one */
+unsigned int bce_stripe_data_blocks(const struct stripe_info *s)
+{
+	if (!s->sectors || s->nr_blocks > EXTENT_PTRS_MAX || s->nr_blocks <= s->nr_redundant)
+		return 0;
+	return s->nr_blocks - s->nr_redundant;
+}
+
+/* a shift past 16 bits covers any block by one */
+u32 bce_stripe_unit_sectors(const struct stripe_info *s)
+{
+	return 1U << min_t(unsigned int, s->csum_granularity_bits, 16);
+}
+
 static unsigned int stripe_csums_per_block(const struct stripe_info *s)
 {
-	unsigned int shift = min_t(unsigned int, s->csum_granularity_bits, 16);
-
-	return DIV_ROUND_UP(s->sectors, 1U << shift);
+	return DIV_ROUND_UP(s->sectors, bce_stripe_unit_sectors(s));
 }
 
 static unsigned int stripe_block_counts_start(const struct stripe_info *s)
@@ -266,6 +277,40 @@ bool bce_stripe_ptr(const struct bkey *k, unsigned int block, struct extent_ptr 
 		return false;
 	*out = e.ptr;
 	return true;
+}
+
+bool bce_stripe_csum(const struct bkey *k, unsigned int block, unsigned int unit,
+		     struct bce_csum *out)
+{
+	__le64 word[2] = { };
+	unsigned int bytes, at;
+	struct stripe_info s;
+
+	bce_stripe_decode(k, &s);
+	bytes = bce_csum_bytes(s.csum_type);
+	at = sizeof(struct bch_stripe) + s.nr_blocks * sizeof(__le64) +
+	     (block * stripe_csums_per_block(&s) + unit) * bytes;
+	if (block >= s.nr_blocks || unit >= stripe_csums_per_block(&s) ||
+	    at + bytes > bkey_val_bytes(k))
+		return false;
+	memcpy(word, (const u8 *)k->v + at, bytes);
+	*out = (struct bce_csum) { .lo = le64_to_cpu(word[0]), .hi = le64_to_cpu(word[1]) };
+	return true;
+}
+
+bool bce_stripe_holds(const struct bkey *k, const struct extent_ptr_decoded *p)
+{
+	struct extent_ptr block;
+	struct stripe_info s;
+
+	bce_stripe_decode(k, &s);
+	if (p->stripe.block >= bce_stripe_data_blocks(&s) ||
+	    !bce_stripe_ptr(k, p->stripe.block, &block))
+		return false;
+	return (block.dev == p->ptr.dev || block.dev == BCH_DEV_INVALID ||
+		p->ptr.dev == BCH_DEV_INVALID) &&
+	       block.gen == p->ptr.gen && p->ptr.sector >= block.sector &&
+	       p->ptr.sector < block.sector + s.sectors;
 }
 
 unsigned int bce_stripe_block_sectors(const struct bkey *k, unsigned int block)

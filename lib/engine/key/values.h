@@ -152,5 +152,14 @@ unsigned int bce_stripe_val_bytes(const struct stripe_info *s);
 bool bce_stripe_ptr(const struct bkey *k, unsigned int block, struct extent_ptr *out);
 /* sectors in use in a block; 0 past the end of the value */
 unsigned int bce_stripe_block_sectors(const struct bkey *k, unsigned int block);
+/* blocks that hold data, not parity; 0: the numbers are impossible */
+unsigned int bce_stripe_data_blocks(const struct stripe_info *s);
+/* sectors that one checksum covers; the last of a block may cover fewer */
+u32 bce_stripe_unit_sectors(const struct stripe_info *s);
+/* checksum of unit @unit of a block; false past the end of the value */
+bool bce_stripe_csum(const struct bkey *k, unsigned int block, unsigned int unit,
+		     struct bce_csum *out);
+/* does the stripe with key @k hold what @p, a pointer with a stripe entry, leads to? */
+bool bce_stripe_holds(const struct bkey *k, const struct extent_ptr_decoded *p);
 
 #endif

@@ -208,6 +208,16 @@ static void live_bad_copy(void *ctx, u64 inum, u32 snapshot, u64 sector, u64 dev
 	bce_data_heal(set->rw->data, inum, snapshot, sector, devs);
 }
 
+static void live_cached_read(void *ctx, unsigned int dev, u64 sector)
+{
+	struct bce_set *set = ctx;
+	u64 bucket;
+	u32 offset;
+
+	if (bce_bucket_of(set->rw->alloc, dev, sector, &bucket, &offset))
+		bce_bucket_read(set->rw->alloc, dev, bucket);
+}
+
 /* ---- what the names room asks ---- */
 
 static int names_data_remove(void *ctx, u64 inum, u32 snapshot)
@@ -272,6 +282,7 @@ static int data_open(struct bce_set *set)
 	rw->live = (struct data_read_live) {
 		.bucket_gen = live_bucket_gen,
 		.bad_copy = live_bad_copy,
+		.cached_read = live_cached_read,
 		.ctx = set,
 	};
 	options_read(set);

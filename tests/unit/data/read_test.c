@@ -733,6 +733,46 @@ static void cached_pointers(void **state)
 	fixture_end(&f);
 }
 
+static int any_gen(void *ctx, unsigned int dev, u64 sector)
+{
+	return -1;
+}
+
+static void note_cached_read(void *ctx, unsigned int dev, u64 sector)
+{
+	atomic_t *nr = ctx;
+
+	assert_int_equal(dev, 3);
+	assert_in_range(sector, 4 * MINI_BUCKET_SECTORS, 4 * MINI_BUCKET_SECTORS + 7);
+	atomic_inc(nr);
+}
+
+/* who keeps buckets in the order of their last use is told of reads by cached pointers, no others */
+static void cached_reads_are_told(void **state)
+{
+	atomic_t nr = ATOMIC_INIT(0);
+	const struct data_read_live live = {
+		.bucket_gen = any_gen, .cached_read = note_cached_read, .ctx = &nr,
+	};
+	struct fixture f;
+
+	fixture_begin(&f);
+	add_cached_only(&f, 0, 4 * MINI_BUCKET_SECTORS, 0);
+	add_extent(&f, 8, 32, 0, 0, 5, 0);
+	fixture_start(&f);
+	write_layouts(&f);
+	mini_write(&f.m, 3, 4 * MINI_BUCKET_SECTORS, f.model, 8 * 512);
+	expect(&f, 0, 40, 4096);
+	assert_int_equal(atomic_read(&nr), 0);	/* of a set that is only read nobody asks */
+	bce_data_reader_set_live(f.m.reader, &live);
+	expect(&f, 8, 32, 4096);
+	assert_int_equal(atomic_read(&nr), 0);
+	expect(&f, 0, 40, 4096);
+	assert_int_equal(atomic_read(&nr), 1);
+	bce_data_reader_set_live(f.m.reader, NULL);
+	fixture_end(&f);
+}
+
 /* ---- damage ---- */
 
 static void add_raw(struct fixture *f, u64 start, u32 sectors, struct extent_crc crc, u64 sector,
@@ -916,6 +956,7 @@ int main(void)
 		cmocka_unit_test(bad_sector),
 		cmocka_unit_test(absent_members),
 		cmocka_unit_test(cached_pointers),
+		cmocka_unit_test(cached_reads_are_told),
 		cmocka_unit_test(impossible_extents),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(memory_is_short),
