@@ -17,22 +17,28 @@ struct bce_space {
 	u64	sectors;
 	u8	replicas;
 };
-/* for @sectors of file data with the inode's replicas. Return: 0, -ENOSPC, -EDQUOT */
+/*
+ * for @sectors of file data with the inode's replicas, or with @out->replicas if that is not 0. Return: 0,
+ * -ENOSPC, -EDQUOT
+ */
 int bce_space_get(struct bce_set *set, const struct bce_inode *inode, u64 sectors,
 		  struct bce_space *out);
 void bce_space_put(struct bce_set *set, struct bce_space *space);
 
 enum bce_write_flags {
 	BCE_WRITE_FUA		= 1 << 0,	/* @done means durable */
+	BCE_WRITE_UNSTABLE	= 1 << 1,	/* the pages may change meanwhile (direct I/O) */
 };
 /**
  * struct bce_write - write the pages of a bio to a range of a file
  * @file:     a regular file or a symlink
  * @bio:      bi_iter.bi_sector: file sector, bi_size: bytes; both multiples of the block.
- *            bi_bdev and bi_end_io are not used. The pages must not change until @done.
+ *            bi_bdev and bi_end_io are not used. The pages must not change until @done, unless
+ *            BCE_WRITE_UNSTABLE says that they may: then they are copied where it matters.
  * @new_size: the file is at least this long afterwards (0: size unchanged)
  * @space:    promise to be used up, or NULL: reserve now
  * @mtime:    set mtime and ctime to now
+ * @inode_sectors: out: how many the file has since the last transaction of this write; -1: there was none
  * @done:     called once, in process or workqueue context, possibly before submit returns; may
  *            free the struct. @error: 0, or what of it failed: some of the range may be written
  */
@@ -43,6 +49,7 @@ struct bce_write {
 	struct bce_space	*space;
 	unsigned int		flags;
 	bool			mtime;
+	s64			inode_sectors;
 	void			(*done)(struct bce_write *write, int error);
 	void			*private;	/* caller's */
 	u64			engine[16];

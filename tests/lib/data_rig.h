@@ -68,6 +68,9 @@ struct data_rig {
 	s64			quota;		/* limit; 0: none */
 	s64			inherited;	/* sectors that snapshots see and nobody was charged for */
 	u64			no_devs;	/* take no new data */
+	u8			*pages;		/* of the rig_write() that is under way */
+	bool			scribbled;	/* somebody has changed them */
+	s64			inode_sectors;	/* as the last rig_write() was told */
 };
 
 void rig_init(struct data_rig *r, bool encrypted);

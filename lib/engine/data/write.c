@@ -67,6 +67,7 @@ struct write_op {
 	struct space_reservation	split;		/* for what cutting compressed extents costs */
 	unsigned int			nr;
 	unsigned int			committed, committing;	/* of them */
+	u64				inode_sectors;	/* of the file, with those being committed */
 	int				error;
 	struct write_extent		e[WRITE_BATCH];
 };
@@ -211,6 +212,7 @@ static int commit_batch(struct bce_trans *t, void *ctx)
 		ret = commit_extents(t, op, &inode);
 	if (ret)
 		return ret;
+	op->inode_sectors = inode.f.sectors;
 	if (op->req->mtime)
 		inode.f.mtime = inode.f.ctime = w->c.ops->now(w->c.ctx);
 	return bce_data_inode_put(t, &inode);
@@ -225,6 +227,7 @@ static struct write_how op_how(const struct write_op *op)
 		.watermark	= ALLOC_NORMAL,
 		.stream		= op->req->stream,
 		.may_wait	= true,
+		.unstable	= op->req->flags & BCE_WRITE_UNSTABLE,
 	};
 }
 
@@ -342,10 +345,11 @@ static void batch_end(struct write_op *op)
 		ret = bce_data_step_charged(op->w, commit_batch, op, !op->req->space,
 					    &op->req->seq);
 		op->w->c.ops->unreserve(op->w->c.ctx, &op->split);
-		if (!ret)
-			continue;
-		op->error = ret;
-		break;
+		if (ret) {
+			op->error = ret;
+			break;
+		}
+		op->req->inode_sectors = op->inode_sectors;
 	}
 	for (unsigned int i = 0; i < op->nr; i++)
 		bce_write_extent_release(&op->e[i]);
@@ -429,6 +433,7 @@ void bce_data_write(struct data_writer *w, struct data_write *write)
 	op->iter = write->bio->bi_iter;
 	op->pos = write->bio->bi_iter.bi_sector;
 	write->seq = 0;
+	write->inode_sectors = -1;
 	op->error = op_begin(op);
 	if (op->error) {
 		op_end(op);

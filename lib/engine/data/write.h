@@ -90,6 +90,7 @@ void bce_data_options_of(struct data_writer *w, const struct inode_fields *inode
  * @stream: writes of equal streams fill the same buckets: a task, or a file
  * @space:  promise to be used up, or NULL
  * @seq:    out: journal entry of the last commit, 0 none
+ * @inode_sectors: out: of the file, after the last commit; -1 none
  */
 struct data_write {
 	struct bio			*bio;
@@ -100,6 +101,7 @@ struct data_write {
 	unsigned int			flags;		/* enum bce_write_flags */
 	bool				mtime;
 	u64				seq;
+	s64				inode_sectors;
 	void				(*done)(struct data_write *write, int error);
 };
 /* Context: process, may sleep. @write->done may run before this returns */

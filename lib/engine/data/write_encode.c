@@ -8,10 +8,11 @@
  *	plain, checksum         written
  *	compressed               copied  ------>  in    ------------> out, written
  *	encrypted                copied  ----------------------------> in place, written
+ *	checksum, unstable       copied  ----------------------------> written
  *
  * A checksum over the caller's pages is made right before they are sent, while they are in the
- * cache. Nobody changes them until the write is over; whoever cannot promise that must not ask
- * for checksums without a copy.
+ * cache. Nobody changes them until the write is over; where the caller cannot promise that (unstable), it is
+ * made of a copy.
  *
  * Compression comes before space, as only then it is known how much is needed. Space may be the short
  * rest of a bucket: then less is compressed, so that it fits; or, if there is nothing to be gained,
@@ -241,6 +242,11 @@ static int seal(struct data_writer *w, const struct write_how *how, struct bio *
 		bce_buffer_put(&w->stored, e->buffer);	/* compression was in vain */
 		e->buffer = NULL;
 	}
+	if (!ret && !e->buffer && e->crc.csum_type && how->unstable) {
+		ret = stored_buffer(w, how, e);
+		if (!ret)
+			copy_from_bio(e->buffer, src, iter, e->sectors);
+	}
 	iter.bi_size = e->sectors << SECTOR_SHIFT;
 	e->src = src;
 	e->iter = iter;
@@ -252,7 +258,8 @@ static u32 stretch(const struct data_writer *w, const struct write_how *how, str
 		   struct bvec_iter iter, u8 csum_type)
 {
 	u32 sectors = iter.bi_size >> SECTOR_SHIFT;
-	bool copied = bce_csum_type_is_mac(csum_type) || (how->opts->compression & 0xf);
+	bool copied = bce_csum_type_is_mac(csum_type) || (how->opts->compression & 0xf) ||
+		      (csum_type && how->unstable);
 
 	if (csum_type || (how->opts->compression & 0xf))
 		sectors = min(sectors, buffer_sectors(w));

@@ -70,6 +70,7 @@ struct write_how {
 	u64				stream;
 	bool				may_wait;	/* for buffers: the caller holds none */
 	bool				nonblock;	/* no waiting for space */
+	bool				unstable;	/* the pages may change under us */
 };
 
 /* ---- write_encode.c ---- */

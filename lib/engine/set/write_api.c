@@ -52,6 +52,7 @@ static void write_done(struct data_write *data, int error)
 
 	if (write->space)
 		*write->space = (struct bce_space) { s->space.sectors, s->space.replicas };
+	write->inode_sectors = data->inode_sectors;
 	/* the write may be freed by its owner, and the set with the last of them */
 	write->done(write, error);
 	bce_set_write_put(set);
@@ -64,6 +65,7 @@ void bce_write_submit(struct bce_set *set, struct bce_write *write)
 	int ret = bce_set_write_get(set);
 
 	if (ret) {
+		write->inode_sectors = -1;
 		write->done(write, ret);
 		return;
 	}
@@ -145,7 +147,7 @@ int bce_space_get(struct bce_set *set, const struct bce_inode *inode, u64 sector
 		return ret;
 	f.data_replicas = inode->opt[INODE_OPT_data_replicas];
 	bce_data_options_of(set->rw->data, &f, &opts);
-	ret = bce_space_reserve(set->rw->alloc, &res, sectors, opts.data_replicas);
+	ret = bce_space_reserve(set->rw->alloc, &res, sectors, out->replicas ?: opts.data_replicas);
 	if (!ret)
 		*out = (struct bce_space) { res.sectors, res.replicas };
 	bce_set_write_put(set);

@@ -185,6 +185,42 @@ static void all_members_fail(void **state)
 	rig_exit(&r);
 }
 
+/* ---- pages that change while they are written ---- */
+
+static blk_status_t scribble(struct bio *bio, void *priv)
+{
+	struct data_rig *r = priv;
+
+	if (bio_op(bio) == REQ_OP_WRITE && !__atomic_exchange_n(&r->scribbled, true, __ATOMIC_RELAXED))
+		/* of the first extent: the others may not have been looked at yet */
+		for (size_t i = 0; i < RIG_ENCODED_MAX * 512; i += 512)
+			r->pages[i] ^= 0xff;
+	return BLK_STS_OK;
+}
+
+/* what was there when the checksum was made is what is written, and read */
+static void unstable_pages(void **state)
+{
+	for (int csum = 1; csum < 5; csum++) {
+		struct kapi_bdev_fault fault = { .before = scribble };
+		struct data_rig r;
+
+		begin(&r, csum == 4);
+		fault.priv = &r;
+		r.opts.data_checksum = min(csum, 3);
+		for (int i = 0; i < RIG_DEVS; i++)
+			kapi_bdev_set_fault(r.bdev[i], &fault);
+		assert_int_equal(rig_write(&r, file, 0, new_data, BYTES, BYTES, BCE_WRITE_UNSTABLE), 0);
+		assert_true(r.scribbled);
+		assert_int_equal(r.inode_sectors, BYTES / 512);
+		for (int i = 0; i < RIG_DEVS; i++)
+			kapi_bdev_set_fault(r.bdev[i], NULL);
+		expect(&r, new_data, BYTES);
+		rig_check(&r);
+		rig_exit(&r);
+	}
+}
+
 /* ---- bad copies ---- */
 
 static void bad_copy(void *ctx, u64 inum, u32 snapshot, u64 sector, u64 devs)
@@ -528,6 +564,7 @@ int main(void)
 		cmocka_unit_test(one_member_fails),
 		cmocka_unit_test(fewer_replicas),
 		cmocka_unit_test(all_members_fail),
+		cmocka_unit_test(unstable_pages),
 		cmocka_unit_test(bad_copies_are_rewritten),
 		cmocka_unit_test(space_runs_out),
 		cmocka_unit_test(quota_runs_out),
