@@ -12,7 +12,7 @@
  * a read may run past the end of the file. At or past the end there is nothing
  * to read from anywhere.
  */
-#include "vfs.h"
+#include "data.h"
 
 #include <linux/bio.h>
 #include <linux/slab.h>
@@ -134,6 +134,10 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 		return -EINVAL;
 	bytes = min_t(u64, count, i_size_read(inode) - iocb->ki_pos);
 
+	/* what is dirty in the page cache is newer */
+	ret = filemap_write_and_wait_range(inode->i_mapping, iocb->ki_pos, iocb->ki_pos + count - 1);
+	if (ret)
+		return ret;
 	dr = kmalloc(sizeof(*dr), GFP_KERNEL);
 	if (!dr)
 		return -ENOMEM;

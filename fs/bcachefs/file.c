@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files: reading, and the map of what is where (SEEK_HOLE, SEEK_DATA, FIEMAP).
- * Writing answers EROFS by the mount being read-only.
+ * Files: which way reads and writes take, fsync, and the map of what is where (SEEK_HOLE, SEEK_DATA,
+ * FIEMAP), for which the engine is asked after what is dirty has been written back.
  */
-#include "vfs.h"
+#include "data.h"
 
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/pagemap.h>
 #include <linux/splice.h>
 #include <linux/uio.h>
+#include <linux/writeback.h>
 
+#include <bcachefs/ops.h>
 #include <bcachefs/read.h>
 
 #include "kc/kc.h"
@@ -27,6 +30,112 @@ static ssize_t bcachefs_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 		file_accessed(iocb->ki_filp);
 	return ret;
 }
+
+/* ---- writing ---- */
+
+/*
+ * Sharing i_rwsem is for writes that change nothing but contents: not the size, not privileges, which
+ * are only known to be gone if the inode says so.
+ */
+static bool write_is_exclusive(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+
+	return !IS_NOSEC(inode) || (iocb->ki_flags & IOCB_APPEND) ||
+	       iocb->ki_pos + iov_iter_count(from) > i_size_read(inode);
+}
+
+static void write_lock_inode(struct inode *inode, bool exclusive)
+{
+	if (exclusive)
+		inode_lock(inode);
+	else
+		inode_lock_shared(inode);
+}
+
+static void write_unlock_inode(struct inode *inode, bool exclusive)
+{
+	if (exclusive)
+		inode_unlock(inode);
+	else
+		inode_unlock_shared(inode);
+}
+
+/* what a direct write leaves over: through the page cache, and out of it again */
+static ssize_t write_rest(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct address_space *mapping = iocb->ki_filp->f_mapping;
+	loff_t pos = iocb->ki_pos;
+	ssize_t ret = bcachefs_buffered_write(iocb, from);
+	int error;
+
+	if (ret <= 0)
+		return ret;
+	error = filemap_write_and_wait_range(mapping, pos, pos + ret - 1);
+	if (error)
+		return error;
+	invalidate_mapping_pages(mapping, pos >> PAGE_SHIFT, (pos + ret - 1) >> PAGE_SHIFT);
+	return ret;
+}
+
+/* i_rwsem is held. -ENOTBLK: only if @exclusive is not set, and nothing has been written */
+static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *from, bool exclusive)
+{
+	bool direct = iocb->ki_flags & IOCB_DIRECT;
+	ssize_t done = 0, ret = file_modified(iocb->ki_filp);
+
+	if (ret)
+		return ret;
+	if (!direct)
+		return bcachefs_buffered_write(iocb, from);
+	ret = bcachefs_direct_write(iocb, from);
+	if (!exclusive)
+		return ret;
+	if (ret > 0 && is_sync_kiocb(iocb))
+		done = ret;
+	else if (ret != -ENOTBLK)
+		return ret;
+	if (!iov_iter_count(from))
+		return done;
+	ret = write_rest(iocb, from);
+	return done + max_t(ssize_t, ret, 0) ?: ret;
+}
+
+static ssize_t bcachefs_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	bool exclusive = !(iocb->ki_flags & IOCB_DIRECT) || write_is_exclusive(iocb, from);
+	ssize_t ret;
+
+	if (!bce_set_is_rw(bcachefs_set_of(inode)))
+		return -EROFS;
+	for (;;) {
+		write_lock_inode(inode, exclusive);
+		ret = generic_write_checks(iocb, from);
+		/* the file may have become shorter before we had the lock */
+		if (ret > 0 && !exclusive && write_is_exclusive(iocb, from))
+			ret = -ENOTBLK;
+		if (ret > 0)
+			ret = write_locked(iocb, from, exclusive);
+		write_unlock_inode(inode, exclusive);
+		if (ret != -ENOTBLK || exclusive)
+			break;
+		exclusive = true;
+	}
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
+}
+
+int bcachefs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *inode = file->f_mapping->host;
+	int ret = file_write_and_wait_range(file, start, end);
+
+	if (!ret && (!datasync || (READ_ONCE(inode->i_state) & I_DIRTY_DATASYNC)))
+		ret = sync_inode_metadata(inode, 1);
+	return ret ?: bce_sync_inode(bcachefs_set_of(inode), bcachefs_id_of(inode));
+}
+
+/* ---- the map ---- */
 
 static bool extent_is_data(const struct bce_extent *e)
 {
@@ -72,10 +181,14 @@ static loff_t seek_kind(struct inode *inode, loff_t pos, bool want_data)
 static loff_t bcachefs_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct inode *inode = file_inode(file);
+	int ret;
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return generic_file_llseek(file, offset, whence);
-	offset = seek_kind(inode, offset, whence == SEEK_DATA);
+	inode_lock_shared(inode);
+	ret = filemap_write_and_wait(inode->i_mapping);
+	offset = ret ?: seek_kind(inode, offset, whence == SEEK_DATA);
+	inode_unlock_shared(inode);
 	return offset < 0 ? offset : vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
 }
 
@@ -147,6 +260,9 @@ int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 st
 	u64 sector, end;
 	int ret = fiemap_prep(inode, info, start, &len, 0);
 
+	/* without being asked: what is dirty has no place yet, and is not a hole */
+	if (!ret)
+		ret = filemap_write_and_wait(inode->i_mapping);
 	if (ret)
 		return ret;
 	sector = start >> SECTOR_SHIFT;
@@ -192,9 +308,31 @@ const struct file_operations bcachefs_file_fops = {
 	.open		= bcachefs_open,
 	.llseek		= bcachefs_llseek,
 	.read_iter	= bcachefs_read_iter,
+	.write_iter	= bcachefs_write_iter,
 	.splice_read	= KC_SPLICE_READ,
-	.mmap		= generic_file_readonly_mmap,
-	.fsync		= noop_fsync,
+	.splice_write	= iter_file_splice_write,
+	.mmap		= bcachefs_mmap,
+	.fsync		= bcachefs_fsync,
+	.fallocate	= bcachefs_fallocate,
+	.remap_file_range = bcachefs_remap_file_range,
 	.unlocked_ioctl	= bcachefs_ioctl_file,
 	.compat_ioctl	= compat_ptr_ioctl,
 };
+
+int bcachefs_data_init(void)
+{
+	int ret = bcachefs_read_init() ?: bcachefs_writeback_init() ?: bcachefs_direct_init() ?:
+		  bcachefs_direct_write_init();
+
+	if (ret)
+		bcachefs_data_exit();
+	return ret;
+}
+
+void bcachefs_data_exit(void)
+{
+	bcachefs_direct_write_exit();
+	bcachefs_direct_exit();
+	bcachefs_writeback_exit();
+	bcachefs_read_exit();
+}

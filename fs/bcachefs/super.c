@@ -128,6 +128,7 @@ static void inode_init_once_fn(void *p)
 
 	inode_init_once(&vi->v);
 	spin_lock_init(&vi->lock);
+	bcachefs_data_inode_init_once(vi);
 }
 
 /* ---- writing ---- */
@@ -319,6 +320,8 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_op = &super_ops;
 	sb->s_export_op = &bcachefs_export_ops;
 	sb->s_xattr = bcachefs_xattr_handlers;
+	/* an inode may remember that it has no privileges to be taken away when it is written */
+	sb->s_flags |= SB_NOSEC;
 
 	ret = sb_rdonly(sb) ? 0 : go_rw(fc, set);
 	if (ret)
@@ -443,18 +446,13 @@ static int __init bcachefs_init(void)
 					SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT, inode_init_once_fn);
 	if (!inode_cache)
 		return ret;
-	ret = bcachefs_read_init();
+	ret = bcachefs_data_init();
 	if (ret)
 		goto free_cache;
-	ret = bcachefs_direct_init();
-	if (ret)
-		goto read_exit;
 	ret = register_filesystem(&fs_type);
 	if (!ret)
 		return 0;
-	bcachefs_direct_exit();
-read_exit:
-	bcachefs_read_exit();
+	bcachefs_data_exit();
 free_cache:
 	kmem_cache_destroy(inode_cache);
 	return ret;
@@ -463,8 +461,7 @@ free_cache:
 static void __exit bcachefs_exit(void)
 {
 	unregister_filesystem(&fs_type);
-	bcachefs_direct_exit();
-	bcachefs_read_exit();
+	bcachefs_data_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();
 	kmem_cache_destroy(inode_cache);
