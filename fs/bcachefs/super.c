@@ -152,7 +152,7 @@ static int check_table_writable(struct fs_context *fc, struct bce_set *set)
 	if (!feature)
 		return 0;
 	errorf(fc, "bcachefs: the set was assembled with %s%s: mount it with -o ro, or stop it and assemble it without",
-	       feature, opts.read_only ? " (or as a read-only device)" : "");
+	       feature, strcmp(feature, "read_only") ? "" : " (or as a read-only device)");
 	return -EROFS;
 }
 
