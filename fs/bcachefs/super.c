@@ -204,6 +204,22 @@ static int sync_fs(struct super_block *sb, int wait)
 	return wait && bce_set_is_rw(set) ? bce_sync(set) : 0;
 }
 
+static int freeze_fs(struct super_block *sb)
+{
+	struct bce_set *set = to_bcachefs_super(sb)->set;
+	int ret = bce_set_suspend(set);
+
+	if (ret)
+		bce_set_resume(set);
+	return ret;
+}
+
+static int unfreeze_fs(struct super_block *sb)
+{
+	bce_set_resume(to_bcachefs_super(sb)->set);
+	return 0;
+}
+
 static void put_super(struct super_block *sb)
 {
 	struct bcachefs_super *vs = to_bcachefs_super(sb);
@@ -223,6 +239,8 @@ static const struct super_operations super_ops = {
 	.statfs		= statfs_fn,
 	.put_super	= put_super,
 	.sync_fs	= sync_fs,
+	.freeze_fs	= freeze_fs,
+	.unfreeze_fs	= unfreeze_fs,
 	.show_options	= show_options,
 };
 

@@ -99,7 +99,19 @@ int bce_set_go_rw(struct bce_set *set, char why[512]);
  * Source: docs/format/30-journal.md, section 10.
  */
 int bce_set_go_ro(struct bce_set *set);
+/* also while it is suspended; not after an error has ended writing */
 bool bce_set_is_rw(struct bce_set *set);
+/**
+ * bce_set_suspend() - nothing is written to the members until bce_set_resume()
+ *
+ * Changes under way end, all that is only in memory is written; later changes wait. Reading goes on.
+ * Suspensions nest. Going read-write or read-only waits for the end of all of them.
+ *
+ * Context: may sleep for long. Return: 0; -EIO, -EROFS not all could be written: it is suspended
+ * all the same.
+ */
+int bce_set_suspend(struct bce_set *set);
+void bce_set_resume(struct bce_set *set);
 
 /* references. The last put frees and may sleep; the set must be out of the registry by then */
 void bce_set_get(struct bce_set *set);

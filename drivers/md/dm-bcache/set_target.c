@@ -15,8 +15,9 @@
  * The device itself is small talk: reads show the superblock, so that blkid and
  * fstab see a file system; writes fail. The file system does its I/O on the
  * members through the engine and never through this device, so suspending the
- * device stops nothing that reads; what has to be quiesced are writers, by the
- * freeze that comes with a suspend.
+ * device stops nothing that reads. Writing stops: writers by the freeze that comes
+ * with a suspend, or else by the engine, which also ends its own (postsuspend), until
+ * the table is resumed or, replaced by another, destroyed.
  *
  * Who may touch what: dm serialises constructor, resume and destructor of one
  * device; @set changes in preresume only, before any bio can arrive.
@@ -43,6 +44,7 @@ struct set_target {
 	struct set_args		args;
 	struct bce_set		*set;
 	bool			active;		/* we attached the set's members */
+	bool			suspended;	/* and keep them from being written */
 };
 
 static dev_t target_devt(struct set_target *t)
@@ -162,6 +164,15 @@ static const char *open_error_text(int ret)
 	}
 }
 
+static bool is_written(const uuid_t *uuid)
+{
+	struct bce_set *running = bce_set_by_uuid(uuid->b);
+	bool rw = running && bce_set_is_rw(running);
+
+	bce_set_put(running);
+	return rw;
+}
+
 static int set_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 {
 	struct set_target *t = kzalloc(sizeof(*t), GFP_KERNEL);
@@ -180,8 +191,16 @@ static int set_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		ti->error = (char *)open_error_text(ret);
 		goto close;
 	}
+	if (!t->args.writable && is_written(&t->args.uuid)) {
+		ti->error = "The set is mounted read-write: the new table must not be read-only";
+		ret = -EROFS;
+		goto detach;
+	}
 	ti->private = t;
 	return 0;
+detach:
+	bce_set_detach(t->set, t);
+	bce_set_put(t->set);
 close:
 	set_args_exit(&t->args, ti);
 free:
@@ -189,11 +208,34 @@ free:
 	return ret;
 }
 
+/* The file system on top has been frozen, if there is one and the caller wanted it. */
+static void set_postsuspend(struct dm_target *ti)
+{
+	struct set_target *t = ti->private;
+
+	if (!t->active || t->suspended)
+		return;
+	/* what went wrong has been said by the engine */
+	bce_set_suspend(t->set);
+	t->suspended = true;
+}
+
+static void set_resume(struct dm_target *ti)
+{
+	struct set_target *t = ti->private;
+
+	if (t->suspended)
+		bce_set_resume(t->set);
+	t->suspended = false;
+}
+
 static void set_dtr(struct dm_target *ti)
 {
 	struct set_target *t = ti->private;
 
 	bce_set_detach(t->set, t);
+	/* of a table that was replaced or wiped: who waited goes on, or learns that writing has ended */
+	set_resume(ti);
 	/* still ours, so no newer table took over */
 	if (t->active && !bce_set_owner(t->set))
 		bce_set_unregister(t->set);
@@ -392,6 +434,8 @@ static struct target_type set_target_type = {
 	.ctr			= set_ctr,
 	.dtr			= set_dtr,
 	.preresume		= set_preresume,
+	.resume			= set_resume,
+	.postsuspend		= set_postsuspend,
 	.map			= set_map,
 	.status			= set_status,
 	.message		= set_message,

@@ -27,7 +27,7 @@ void bce_data_heal(void *writer, u64 inum, u32 snapshot, u64 sector, u64 devs)
 		w->heal[w->nr_heal++] = (struct heal_request) {
 			.inum = inum, .snapshot = snapshot, .sector = sector, .devs = devs,
 		};
-		queued = true;
+		queued = !w->heal_paused;
 	}
 	spin_unlock(&w->heal_lock);
 	if (queued)
@@ -96,12 +96,28 @@ static void heal(struct data_writer *w, const struct heal_request *h)
 			     h->inum, h->sector);
 }
 
+void bce_data_pause(struct data_writer *w)
+{
+	spin_lock(&w->heal_lock);
+	w->heal_paused = true;
+	spin_unlock(&w->heal_lock);
+	cancel_work_sync(&w->heal_work);
+}
+
+void bce_data_unpause(struct data_writer *w)
+{
+	spin_lock(&w->heal_lock);
+	w->heal_paused = false;
+	spin_unlock(&w->heal_lock);
+	queue_work(w->wq, &w->heal_work);
+}
+
 static bool next_heal(struct data_writer *w, struct heal_request *out)
 {
 	bool found;
 
 	spin_lock(&w->heal_lock);
-	found = w->nr_heal;
+	found = w->nr_heal && !w->heal_paused;
 	if (found)
 		*out = w->heal[--w->nr_heal];
 	spin_unlock(&w->heal_lock);

@@ -123,6 +123,10 @@ int bce_data_reflink(struct data_writer *w, struct bce_file_id src_file, u64 src
 /* all extents of an inode go: for the names room, before the inode does. @snapshot: written in */
 int bce_data_remove_all(struct data_writer *w, u64 inum, u32 snapshot);
 
+/* no work in the background until unpause; what readers find bad meanwhile is healed then */
+void bce_data_pause(struct data_writer *w);
+void bce_data_unpause(struct data_writer *w);
+
 /* finish what a crash interrupted. Before users come. Return: 0 or the first error */
 int bce_data_resume_logged_ops(struct data_writer *w);
 

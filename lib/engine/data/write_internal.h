@@ -35,7 +35,8 @@ struct data_writer {
 	struct move			*move;
 	void				*move_buffer;
 	struct work_struct		heal_work;
-	spinlock_t			heal_lock;	/* heal, nr_heal */
+	spinlock_t			heal_lock;	/* heal, nr_heal, heal_paused */
+	bool				heal_paused;
 	struct heal_request {
 		u64	inum, sector, devs;
 		u32	snapshot;

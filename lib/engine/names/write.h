@@ -60,6 +60,9 @@ int bce_names_writer_init(struct names_writer *w);
 /* transactions can be committed: usage of quotas, leftovers of deletions. 0 or negative errno */
 int bce_names_writer_start(struct names_writer *w);
 /* nobody calls any more; waits for background work to reach a safe point */
+/* no work in the background until unpause, while nobody changes anything */
+void bce_names_writer_pause(struct names_writer *w);
+void bce_names_writer_unpause(struct names_writer *w);
 void bce_names_writer_exit(struct names_writer *w);
 
 int names_create(struct names_writer *w, struct bce_file_id dir, const char *name,

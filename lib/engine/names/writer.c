@@ -173,6 +173,18 @@ int bce_names_writer_start(struct names_writer *w)
 	return ret;
 }
 
+void bce_names_writer_pause(struct names_writer *w)
+{
+	WRITE_ONCE(w->stopping, true);
+	cancel_work_sync(&w->clean_work);
+}
+
+void bce_names_writer_unpause(struct names_writer *w)
+{
+	WRITE_ONCE(w->stopping, false);
+	queue_work(w->clean_wq, &w->clean_work);
+}
+
 void bce_names_writer_exit(struct names_writer *w)
 {
 	WRITE_ONCE(w->stopping, true);

@@ -21,6 +21,7 @@
 
 #include <bcachefs/set.h>
 
+#include "engine/alloc/alloc.h"
 #include "engine/btree/btrees.h"
 #include "engine/data/read.h"
 #include "engine/journal/overlay.h"
@@ -289,6 +290,7 @@ static struct bce_set *set_alloc(const struct bce_open_opts *opts)
 	mutex_init(&set->lock);
 	mutex_init(&set->rw_lock);
 	init_waitqueue_head(&set->start_wait);
+	init_waitqueue_head(&set->resume_wait);
 	INIT_LIST_HEAD(&set->registry_link);
 	set->opts = *opts;
 	set->log = bce_log_alloc("(opening)");
@@ -431,6 +433,8 @@ int bce_set_reattach(struct bce_set *set, const struct bce_member_source *src, u
 	else if (old && old != owner)
 		bce_members_detach(set->members, old);
 	set->opts.degraded = opts->degraded;
+	if (!ret && set->rw && set->rw->alloc)
+		ret = bce_allocator_members_changed(set->rw->alloc);
 	/* what the next bce_set_go_rw() may do with these devices */
 	set->opts.read_only = opts->read_only;
 	set->opts.nochanges = opts->nochanges;
@@ -446,6 +450,9 @@ EXPORT_SYMBOL_GPL(bce_set_reattach);
 
 void bce_set_detach(struct bce_set *set, void *owner)
 {
+	/* nobody has taken over: nothing can be written any more */
+	if (bce_set_owner(set) == owner && bce_set_is_rw(set))
+		bce_set_fail(set, "the table with its members is gone");
 	if (!bce_set_readable(set))
 		bce_btrees_wait_prefetch(set->btrees);
 	bce_members_detach(set->members, owner);

@@ -22,6 +22,7 @@ enum rw_state {
 	RW_OFF,
 	RW_STARTING,
 	RW_ON,
+	RW_SUSPENDED,		/* as RW_ON, but nothing is written; bce_set_suspend() */
 	RW_STOPPING,
 	RW_FAILED,		/* an error stopped writing; bce_set_go_ro() still has to clean up */
 };
@@ -55,9 +56,15 @@ struct set_rw {
 	bool			names_ready;	/* initialised */
 };
 
-/* a change begins: 0, or -EROFS; pair with put */
+/* a change begins: 0, or -EROFS; pair with put. Waits while the set is suspended */
 int bce_set_write_get(struct bce_set *set);
+/* the same for what writes nothing: also while the set is suspended */
+int bce_set_write_get_quiet(struct bce_set *set);
+/* for a change that is part of one that has been let in */
+void bce_set_write_get_inner(struct bce_set *set);
 void bce_set_write_put(struct bce_set *set);
+/* ends when no change is under way; none may begin any more */
+void bce_set_wait_for_users(struct set_rw *rw);
 
 /*
  * A call that changes something, from begin to end: it counts as a user, and memory that is got on the
@@ -77,18 +84,32 @@ void bce_set_rw_free(struct bce_set *set);
 /* writing ends here and now, for the reason given */
 __printf(2, 3) void bce_set_fail(struct bce_set *set, const char *fmt, ...);
 
+/* nothing is only in memory, and nothing pins the journal. 0; -EBUSY, -EIO, -EROFS */
+int bce_set_flush_all(struct bce_set *set);
+
+/* ---- rw_suspend.c ---- */
+
+/* rw_lock, taken while the set is not suspended */
+void bce_set_lock_running(struct bce_set *set);
+
 /* ---- rw_rooms.c: data and names ---- */
 
 int bce_set_rooms_open(struct bce_set *set);
 /* what a crash interrupted is finished; changes keys */
 int bce_set_rooms_resume(struct bce_set *set);
+/* no background work of theirs until unpause */
+void bce_set_rooms_pause(struct bce_set *set);
+void bce_set_rooms_unpause(struct bce_set *set);
 /* no background work of theirs any more */
 void bce_set_rooms_stop(struct bce_set *set);
 void bce_set_rooms_close(struct bce_set *set);
 
 /* ---- write_api.c ---- */
 
-/* contents of a file from offset 0, waited for; its size is @bytes afterwards */
+/*
+ * contents of a file from offset 0, waited for; its size is @bytes afterwards. Part of a change that
+ * has been let in
+ */
 int bce_set_write_contents(void *set, struct bce_file_id file, const void *data, size_t bytes);
 
 /* ---- rings.c ---- */

@@ -328,6 +328,18 @@ int bce_set_rooms_resume(struct bce_set *set)
 	return ret ?: bce_names_writer_start(&set->rw->names);
 }
 
+void bce_set_rooms_pause(struct bce_set *set)
+{
+	bce_names_writer_pause(&set->rw->names);
+	bce_data_pause(set->rw->data);
+}
+
+void bce_set_rooms_unpause(struct bce_set *set)
+{
+	bce_data_unpause(set->rw->data);
+	bce_names_writer_unpause(&set->rw->names);
+}
+
 void bce_set_rooms_stop(struct bce_set *set)
 {
 	if (set->rw->names_ready)

@@ -444,7 +444,7 @@ int bce_set_go_rw(struct bce_set *set, char why[512])
 	unsigned int nofs = memalloc_nofs_save();
 	int ret;
 
-	mutex_lock(&set->rw_lock);
+	bce_set_lock_running(set);
 	ret = go_rw(set, &text);
 	mutex_unlock(&set->rw_lock);
 	if (ret && set->rw && READ_ONCE(set->rw->state) != RW_OFF) {
@@ -463,6 +463,8 @@ bool bce_set_is_rw(struct bce_set *set)
 {
 	const struct set_rw *rw = smp_load_acquire(&set->rw);
 
-	return rw && smp_load_acquire(&rw->state) == RW_ON;
+	enum rw_state state = rw ? smp_load_acquire(&rw->state) : RW_OFF;
+
+	return state == RW_ON || state == RW_SUSPENDED;
 }
 EXPORT_SYMBOL_GPL(bce_set_is_rw);

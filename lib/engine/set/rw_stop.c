@@ -33,19 +33,46 @@
 
 /* ---- users ---- */
 
-int bce_set_write_get(struct bce_set *set)
+/* 0; -EROFS; -EAGAIN the set is suspended, and that counts for @quiet changes too unless told */
+static int write_try(struct bce_set *set, struct set_rw *rw, bool quiet)
+{
+	enum rw_state state;
+
+	atomic_inc(&rw->users);
+	/* pairs with the barrier in bce_set_wait_for_users(): one of the two sees the other */
+	smp_mb__after_atomic();
+	state = smp_load_acquire(&rw->state);
+	if (likely(state == RW_ON) || (quiet && state == RW_SUSPENDED))
+		return 0;
+	bce_set_write_put(set);
+	return state == RW_SUSPENDED ? -EAGAIN : -EROFS;
+}
+
+static int write_get(struct bce_set *set, bool quiet)
 {
 	struct set_rw *rw = smp_load_acquire(&set->rw);
+	int ret;
 
 	if (!rw)
 		return bce_set_readable(set) ?: -EROFS;
-	atomic_inc(&rw->users);
-	/* pairs with the barrier in wait_for_users(): one of the two sees the other */
-	smp_mb__after_atomic();
-	if (likely(smp_load_acquire(&rw->state) == RW_ON))
-		return 0;
-	bce_set_write_put(set);
-	return -EROFS;
+	while ((ret = write_try(set, rw, quiet)) == -EAGAIN)
+		wait_event(set->resume_wait, READ_ONCE(rw->state) != RW_SUSPENDED);
+	return ret;
+}
+
+int bce_set_write_get(struct bce_set *set)
+{
+	return write_get(set, false);
+}
+
+int bce_set_write_get_quiet(struct bce_set *set)
+{
+	return write_get(set, true);
+}
+
+void bce_set_write_get_inner(struct bce_set *set)
+{
+	atomic_inc(&set->rw->users);
 }
 
 void bce_set_write_put(struct bce_set *set)
@@ -72,10 +99,24 @@ int bce_change_end(struct change_call *call, int ret)
 	return ret;
 }
 
-static void wait_for_users(struct set_rw *rw)
+void bce_set_wait_for_users(struct set_rw *rw)
 {
-	smp_mb();	/* pairs with the one in bce_set_write_get() */
+	smp_mb();	/* pairs with the one in write_try() */
 	wait_event(rw->idle, !atomic_read(&rw->users));
+}
+
+/* true for the one who ends it */
+static bool fail_once(struct set_rw *rw)
+{
+	enum rw_state state = READ_ONCE(rw->state), was;
+
+	while (state != RW_OFF && state != RW_FAILED) {
+		was = cmpxchg(&rw->state, state, RW_FAILED);
+		if (was == state)
+			return true;
+		state = was;
+	}
+	return false;
 }
 
 void bce_set_fail(struct bce_set *set, const char *fmt, ...)
@@ -84,8 +125,9 @@ void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 	struct text_buf text = TEXT_BUF_INIT;
 	va_list args;
 
-	if (!rw || xchg(&rw->state, RW_FAILED) == RW_FAILED)
+	if (!rw || !fail_once(rw))
 		return;
+	wake_up_all(&set->resume_wait);
 	if (rw->journal)
 		bce_journal_halt(rw->journal);
 	va_start(args, fmt);
@@ -185,7 +227,7 @@ static void sb_write_failed(struct bce_set *set)
 /* ---- stopping ---- */
 
 /* Each flush changes pointers, which dirties parents: until one pass finds nothing. */
-static int flush_all(struct bce_set *set)
+int bce_set_flush_all(struct bce_set *set)
 {
 	struct journal_stats stats;
 	unsigned int rounds;
@@ -211,7 +253,7 @@ static int stop_cleanly(struct bce_set *set)
 	ends = kcalloc(BCE_SET_MEMBERS_MAX, sizeof(*ends), GFP_KERNEL);
 	if (!ends)
 		return -ENOMEM;
-	ret = flush_all(set);
+	ret = bce_set_flush_all(set);
 	if (!ret)
 		ret = bce_journal_stop(set->rw->journal, &seq, ends);
 	if (!ret)
@@ -269,10 +311,10 @@ static int go_ro(struct bce_set *set)
 	if (rw->state == RW_FAILED && !rw->journal)
 		return -EROFS;	/* it has been stopped */
 	failed = cmpxchg(&rw->state, RW_ON, RW_STOPPING) == RW_FAILED;
-	wait_for_users(rw);
+	bce_set_wait_for_users(rw);
 	bce_set_rooms_stop(set);
 	/* most of it while discards still run; what they change comes with the rest */
-	if (!failed && flush_all(set))
+	if (!failed && bce_set_flush_all(set))
 		bce_log_line(set->log, BCE_LOG_WARN, "nodes could not be written at the first try");
 	if (rw->alloc)
 		bce_allocator_stop(rw->alloc);
@@ -293,7 +335,7 @@ int bce_set_go_ro(struct bce_set *set)
 	unsigned int nofs = memalloc_nofs_save();
 	int ret;
 
-	mutex_lock(&set->rw_lock);
+	bce_set_lock_running(set);
 	ret = go_ro(set);
 	mutex_unlock(&set->rw_lock);
 	memalloc_nofs_restore(nofs);

@@ -62,6 +62,8 @@ struct bce_set {
 	struct data_reader	*reader;
 	struct set_rw		*rw;		/* set at the first bce_set_go_rw(), stays; rw.h */
 	struct mutex		rw_lock;	/* going read-write and back; outside @lock */
+	unsigned int		suspended;	/* changed under @rw_lock; bce_set_suspend() */
+	wait_queue_head_t	resume_wait;	/* woken when it falls to 0, or writing ends by an error */
 
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
 	int			start_error;

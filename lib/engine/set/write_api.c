@@ -58,17 +58,12 @@ static void write_done(struct data_write *data, int error)
 	bce_set_write_put(set);
 }
 
-void bce_write_submit(struct bce_set *set, struct bce_write *write)
+/* let in already */
+static void write_submit(struct bce_set *set, struct bce_write *write)
 {
 	struct write_state *s = to_state(write);
 	unsigned int nofs;
-	int ret = bce_set_write_get(set);
 
-	if (ret) {
-		write->inode_sectors = -1;
-		write->done(write, ret);
-		return;
-	}
 	*s = (struct write_state) {
 		.set = set,
 		.data = {
@@ -86,6 +81,18 @@ void bce_write_submit(struct bce_set *set, struct bce_write *write)
 	nofs = memalloc_nofs_save();
 	bce_data_write(set->rw->data, &s->data);
 	memalloc_nofs_restore(nofs);
+}
+
+void bce_write_submit(struct bce_set *set, struct bce_write *write)
+{
+	int ret = bce_set_write_get(set);
+
+	if (!ret) {
+		write_submit(set, write);
+		return;
+	}
+	write->inode_sectors = -1;
+	write->done(write, ret);
 }
 EXPORT_SYMBOL_GPL(bce_write_submit);
 
@@ -126,7 +133,8 @@ int bce_set_write_contents(void *set, struct bce_file_id file, const void *data,
 	c.write = (struct bce_write) {
 		.file = file, .bio = &bio, .new_size = bytes, .done = contents_done,
 	};
-	bce_write_submit(set, &c.write);
+	bce_set_write_get_inner(set);
+	write_submit(set, &c.write);
 	wait_for_completion(&c.done);
 	bio_uninit(&bio);
 	__free_page(page);
@@ -160,7 +168,7 @@ void bce_space_put(struct bce_set *set, struct bce_space *space)
 	struct space_reservation res = { .sectors = space->sectors, .replicas = space->replicas };
 
 	*space = (struct bce_space) { };
-	if (bce_set_write_get(set))
+	if (bce_set_write_get_quiet(set))
 		return;		/* the allocator that promised it is gone, or going */
 	bce_space_unreserve(set->rw->alloc, &res);
 	bce_set_write_put(set);
