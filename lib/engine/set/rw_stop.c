@@ -19,6 +19,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/kernel.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -79,8 +80,11 @@ void bce_set_write_put(struct bce_set *set)
 {
 	struct set_rw *rw = set->rw;
 
+	/* who sees it at 0 may free it before we have woken him: bce_set_rw_free() waits for readers */
+	rcu_read_lock();
 	if (atomic_dec_and_test(&rw->users))
 		wake_up_all(&rw->idle);
+	rcu_read_unlock();
 }
 
 int bce_change_begin(struct bce_set *set, struct change_call *call)
@@ -296,6 +300,7 @@ void bce_set_rw_free(struct bce_set *set)
 	}
 	bce_sb_writer_close(rw->sb);
 	bce_set_rings_free(rw->ring);
+	synchronize_rcu();
 	kfree(rw);
 	set->rw = NULL;
 }
