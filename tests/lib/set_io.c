@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/bio.h>
 #include <linux/completion.h>
@@ -97,9 +98,18 @@ static void close_devices(struct test_set *t)
 		kapi_bdev_close(t->bdev[--t->nr]);
 }
 
-static int no_key(void *ctx, const char *description, u8 key[32])
+/* the key of a passphrase, in hexadecimal, is the environment's */
+static int key_from_environment(void *ctx, const char *description, u8 key[32])
 {
-	return -ENOKEY;
+	const char *hex = getenv("SET_KEY");
+	unsigned int i;
+
+	if (!hex || strlen(hex) != 64)
+		return -ENOKEY;
+	for (i = 0; i < 32; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &key[i]) != 1)
+			return -ENOKEY;
+	return 0;
 }
 
 int test_set_open(struct test_set *t, char *const *paths, unsigned int nr, bool write,
@@ -108,7 +118,7 @@ int test_set_open(struct test_set *t, char *const *paths, unsigned int nr, bool 
 	struct bce_member_source src[64];
 	struct bce_open_opts opts = {
 		.read_only = !write, .nochanges = !write, .initialise = write,
-		.key = no_key, .message = message, .message_ctx = t,
+		.key = key_from_environment, .message = message, .message_ctx = t,
 	};
 	int ret;
 

@@ -21,7 +21,7 @@ struct test_set {
 	struct block_device	*bdev[64];
 	unsigned long		findings;	/* lines with an error id */
 };
-/* @why: 512 bytes. Return: 0 or -errno, everything closed */
+/* An encrypted one: SET_KEY in the environment. @why: 512 bytes. Return: 0 or -errno, everything closed */
 int test_set_open(struct test_set *t, char *const *paths, unsigned int nr, bool write,
 		  char why[512]);
 /* @clean: shut down; else as after a crash. Return: of the shutdown */

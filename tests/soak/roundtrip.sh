@@ -4,6 +4,6 @@
 # vehicle: uml
 # runs: host
 first=${SEED:-$(date +%s)}
-make -s -C "$TOP" O="$O" "$O/tests/model/set_test" || exit
+make -s -C "$TOP" O="$O" "$O/bcachectl" "$O/tests/model/set_test" || exit
 exec "$TOP/tests/vm/roundtrip.py" --rounds 4 --operations 200 --keep "$O/roundtrip" \
 	$(seq "$first" $((first + ${SEEDS:-50} - 1)))

@@ -160,17 +160,24 @@ def run_round(work, name, images, rng, degraded, args):
     return True
 
 
-def run_seed(seed, args, one_round, without):
-    """Rounds on one set, until one fails or says by False that there is no going on."""
-    rng = random.Random(seed)
+def make_blank(work, rng, seed):
+    """A set never started. Return: its images, and whether it can do without one of them."""
     arguments, members, degraded = pick_set(rng)
-    arguments = [a for a in arguments if a not in without]
     print('# seed %d: %d members, %s' % (seed, members, ' '.join(arguments)), flush=True)
-    work = tempfile.mkdtemp(prefix='bcachefs-seed.')
     images = [os.path.join(work, 'disk%d.img' % i) for i in range(members)]
     blank = os.path.join(OUT, 'golden', 'fresh-uninit', 'disk0.img')
+    subprocess.run([os.path.join(TOP, 'tests', 'golden', 'unpack'), 'fresh-uninit'], check=True,
+                   env=dict(os.environ, O=OUT))
     subprocess.run([os.path.join(VM, 'blank_set.py')] + arguments + [blank] + images, check=True)
+    return images, degraded
+
+
+def run_seed(seed, args, one_round, make_set):
+    """Rounds on one set, until one fails or says by False that there is no going on."""
+    rng = random.Random(seed)
+    work = tempfile.mkdtemp(prefix='bcachefs-seed.')
     try:
+        images, degraded = make_set(work, rng, seed)
         for number in range(args.rounds):
             if not one_round(work, 'seed %d.%d' % (seed, number), images, rng, degraded, args):
                 break
@@ -188,17 +195,15 @@ def run_seed(seed, args, one_round, without):
         shutil.rmtree(work)
 
 
-def main(usage=__doc__, one_round=run_round, operations=300, without=()):
-    """Also for roundtrip.py; @without: arguments of blank_set.py that are left out."""
+def main(usage=__doc__, one_round=run_round, operations=300, make_set=make_blank):
+    """Also for roundtrip.py, which makes its sets another way."""
     parser = argparse.ArgumentParser(usage=usage)
     parser.add_argument('--rounds', type=int, default=2)
     parser.add_argument('--operations', type=int, default=operations)
     parser.add_argument('--keep')
     parser.add_argument('seed', type=int, nargs='+')
     args = parser.parse_args()
-    subprocess.run([os.path.join(TOP, 'tests', 'golden', 'unpack'), 'fresh-uninit'], check=True,
-                   env=dict(os.environ, O=OUT))
-    good = [run_seed(seed, args, one_round, without) for seed in args.seed]
+    good = [run_seed(seed, args, one_round, make_set) for seed in args.seed]
     sys.exit(not all(good))
 
 
