@@ -433,6 +433,15 @@ struct load_map {
 static struct node *load_node(struct file_model *m, struct bce_set *set, struct bce_file_id id,
 			      struct load_map *map, int *error);
 
+/* names made later have higher numbers than those that are there: make_name() */
+static void number_after(struct file_model *m, const char *name)
+{
+	unsigned long number = strtoul(name + 1, NULL, 10);
+
+	if (number >= m->serial && number < 1UL << 30)
+		m->serial = number + 1;
+}
+
 static void load_dir(struct file_model *m, struct bce_set *set, const struct bce_inode *inode,
 		     struct node *n, struct load_map *map, int *error)
 {
@@ -445,6 +454,7 @@ static void load_dir(struct file_model *m, struct bce_set *set, const struct bce
 
 		if (child)
 			entry_add(n, l.e[i].name, child, l.e[i].id.subvol != inode->id.subvol);
+		number_after(m, l.e[i].name);
 	}
 	listing_free(&l);
 }
