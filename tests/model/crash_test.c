@@ -2,7 +2,8 @@
 /*
  * A whole set on recorded devices, changed, and crashed at every moment at which something had become
  * durable, with random legal losses: the checker must have nothing to say, before recovery and
- * after; what had been promised must be there.
+ * after; what had been promised must be there. With two copies of everything that is also so when one
+ * member is lost in the crash; and still so when, after the others went on without it, it comes back.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -87,16 +88,20 @@ static void message(void *ctx, int level, int error_id, const char *line)
 		fprintf(stderr, "%s%s\n", line, error_id >= 0 ? " (finding)" : "");
 }
 
+/* @bdev: NULL where a member is missing */
 static struct bce_set *open_rw(struct block_device *const *bdev, unsigned int nr)
 {
 	struct bce_member_source src[DEVS_MAX];
 	struct bce_open_opts opts = { .initialise = true, .message = message };
+	unsigned int present = 0;
 	struct bce_set *set;
 	char why[512];
 
 	for (unsigned int i = 0; i < nr; i++)
-		src[i] = (struct bce_member_source) { bdev[i], "member" };
-	if (bce_set_open(&set, src, nr, &opts, message, why)) {
+		if (bdev[i])
+			src[present++] = (struct bce_member_source) { bdev[i], "member" };
+	opts.degraded = present < nr ? BCE_DEGRADED_YES : BCE_DEGRADED_NO;
+	if (bce_set_open(&set, src, present, &opts, message, why)) {
 		fprintf(stderr, "open: %s\n", why);
 		return NULL;
 	}
@@ -198,38 +203,111 @@ static void check_files(struct fixture *f, struct bce_set *set, u64 acked)
 	}
 }
 
+static void tell_bad(struct fixture *f, const struct crash_image *img, const char *what)
+{
+	fprintf(stderr, "BAD %s: %s\n", what, img->name);
+	f->bad++;
+}
+
+/* what the set does when it is used without the lost member, and when that is back */
+static void check_or_make(struct fixture *f, struct bce_set *set, const char *name, bool make)
+{
+	struct bce_create what = { .mode = S_IFREG | 0644 };
+	struct bce_inode dir, inode;
+	struct bce_file_id id;
+
+	assert_int_equal(bce_inode_read(set, root, &dir), 0);
+	if (!make) {
+		f->lost += bce_dirent_lookup(set, &dir, name, strlen(name), &id) ||
+			!holds_contents(set, id, name[0]);
+		return;
+	}
+	f->lost += bce_create(set, root, name, strlen(name), &what, &inode) ||
+		set_write(set, inode.id, 0, contents(name[0]), FILE_BYTES, FILE_BYTES, 0) ||
+		bce_sync(set);
+}
+
+/* one use of the set after the crash */
+struct use {
+	int		without;	/* member that is missing; -1: none */
+	const char	*check, *make;	/* a file made in an earlier use, one to be made */
+	bool		crash;		/* it ends by another crash, that loses nothing */
+};
+
+static void use_set(struct fixture *f, const struct crash_image *img, const struct use *u)
+{
+	struct block_device *bdev[DEVS_MAX] = { };
+	struct bce_set *set;
+
+	for (int i = 0; i < (int)img->nr; i++)
+		if (i != u->without)
+			bdev[i] = kapi_bdev_from_fd(dup(img->fd[i]), "image", O_RDWR);
+	set = open_rw(bdev, img->nr);
+	if (set) {
+		f->lost = 0;
+		check_files(f, set, img->crash.acked);
+		if (u->check)
+			check_or_make(f, set, u->check, false);
+		if (u->make)
+			check_or_make(f, set, u->make, true);
+		if (f->lost)
+			tell_bad(f, img, "lost");
+		if (!u->crash && bce_set_go_ro(set))
+			tell_bad(f, img, "go_ro");
+		close_set(set);
+	} else {
+		tell_bad(f, img, "open");
+	}
+	for (unsigned int i = 0; i < img->nr; i++)
+		if (bdev[i])
+			kapi_bdev_close(bdev[i]);
+}
+
+static void check_set(struct fixture *f, const struct crash_image *img, int without)
+{
+	const struct bce_open_opts opts = { .degraded = BCE_DEGRADED_YES };
+	unsigned int nr = 0;
+	int fd[DEVS_MAX];
+
+	for (int i = 0; i < (int)img->nr; i++)
+		if (i != without)
+			fd[nr++] = img->fd[i];
+	if (set_check_files(fd, nr, without < 0 ? NULL : &opts, img->name, NULL))
+		tell_bad(f, img, "check");
+}
+
 static int after_crash(void *ctx, struct crash_image *img)
 {
-	struct block_device *bdev[DEVS_MAX];
 	struct fixture *f = ctx;
-	struct bce_set *set;
-	s64 ret;
 
-	for (unsigned int i = 0; i < img->nr; i++)
-		bdev[i] = kapi_bdev_from_fd(dup(img->fd[i]), "image", O_RDWR);
-	set = open_rw(bdev, img->nr);
-	if (!set) {
-		fprintf(stderr, "BAD open %s\n", img->name);
-		f->bad++;
-		goto out;
-	}
-	f->lost = 0;
-	check_files(f, set, img->crash.acked);
-	if (f->lost)
-		fprintf(stderr, "BAD lost %u %s\n", f->lost, img->name), f->bad++;
-	if (bce_set_go_ro(set))
-		fprintf(stderr, "BAD go_ro %s\n", img->name), f->bad++;
-	close_set(set);
-out:
-	for (unsigned int i = 0; i < img->nr; i++)
-		kapi_bdev_close(bdev[i]);
-	ret = set ? set_check_files(img->fd, img->nr, NULL, img->name, NULL) : 0;
-	if (ret)
-		fprintf(stderr, "BAD check %s: %lld\n", img->name, (long long)ret), f->bad++;
+	use_set(f, img, &(struct use) { .without = -1 });
+	check_set(f, img, -1);
 	return 0;
 }
 
-static void run(unsigned int nr, unsigned int steps, const struct crash_plan *plan)
+/* the others go on, in one or two uses; then it is back */
+static int after_crash_one_lost(void *ctx, struct crash_image *img)
+{
+	struct fixture *f = ctx;
+	int without = (img->mark + img->seed) % img->nr;
+	bool crash = img->mark / 2 & 1;
+	unsigned int bad = f->bad;
+
+	/* the first start wants all members */
+	if (!img->crash.acked)
+		return 0;
+	use_set(f, img, &(struct use) { .without = without, .make = "a", .crash = crash });
+	check_set(f, img, without);
+	use_set(f, img, &(struct use) { .without = without, .check = "a", .make = "b" });
+	check_set(f, img, without);
+	use_set(f, img, &(struct use) { .without = -1, .check = "b", .make = "c" });
+	check_set(f, img, -1);
+	if (f->bad != bad)
+		fprintf(stderr, "without member %d\n", without);
+	return 0;
+}
+
+static void run(unsigned int nr, unsigned int steps, const struct crash_plan *plan, crash_fn fn)
 {
 	struct block_device *bdev[DEVS_MAX];
 	struct fixture f = { .nr = nr };
@@ -245,7 +323,7 @@ static void run(unsigned int nr, unsigned int steps, const struct crash_plan *pl
 	close_set(f.set);
 	record_stop(f.r);
 	assert_int_equal(set_check_files(f.fd, nr, NULL, "clean end", NULL), 0);
-	assert_int_equal(crash_each(f.r, plan, after_crash, &f, &images), 0);
+	assert_int_equal(crash_each(f.r, plan, fn, &f, &images), 0);
 	assert_int_equal(f.bad, 0);
 	print_message("%zu marks, %zu images\n", record_nr_marks(f.r), images);
 	record_free(f.r);
@@ -265,14 +343,28 @@ static void one_member(void **state)
 {
 	const struct crash_plan plan = { .seeds = 2, .max = most() };
 
-	run(1, 60, &plan);
+	run(1, 60, &plan, after_crash);
 }
 
 static void two_members_two_copies(void **state)
 {
 	const struct crash_plan plan = { .seeds = 2, .max = most() };
 
-	run(2, 60, &plan);
+	run(2, 60, &plan, after_crash);
+}
+
+static void one_of_two_lost(void **state)
+{
+	const struct crash_plan plan = { .seeds = 2, .max = most() / 3 };
+
+	run(2, 60, &plan, after_crash_one_lost);
+}
+
+static void one_of_three_lost(void **state)
+{
+	const struct crash_plan plan = { .seeds = 2, .max = most() / 3 };
+
+	run(3, 60, &plan, after_crash_one_lost);
 }
 
 int main(void)
@@ -280,6 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(one_member, rnd_setup),
 		cmocka_unit_test_setup(two_members_two_copies, rnd_setup),
+		cmocka_unit_test_setup(one_of_two_lost, rnd_setup),
+		cmocka_unit_test_setup(one_of_three_lost, rnd_setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

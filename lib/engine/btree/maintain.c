@@ -192,12 +192,15 @@ static int replace_now(struct btrees *b, struct btree_node *n, enum replace_why 
 	return ret;
 }
 
-/* What cannot be moved stays where it is, with fewer replicas. */
-static int move(struct btrees *b, struct btree_node *n)
+/* What cannot be moved stays where it is, with fewer replicas, if only its last block fits there. */
+static int replace_or_append(struct btrees *b, struct btree_node *n, enum replace_why why)
 {
-	int ret = replace_now(b, n, REPLACE_MOVE);
+	int ret = replace_now(b, n, why), append;
 
-	return ret == -ENOSPC || ret == -EROFS ? bce_node_write(b, n, false) : ret;
+	if (ret != -ENOSPC && ret != -EROFS)
+		return ret;
+	append = bce_node_write(b, n, NODE_WRITE_PARTIAL);
+	return append == NODE_TO_REPLACE ? ret : append;
 }
 
 static int write_or_replace(struct btrees *b, struct btree_node *n)
@@ -205,17 +208,17 @@ static int write_or_replace(struct btrees *b, struct btree_node *n)
 	int ret;
 
 	if (test_bit(NODE_TO_MOVE, &n->flags)) {
-		ret = move(b, n);
+		ret = replace_or_append(b, n, REPLACE_MOVE);
 	} else {
-		ret = bce_node_write(b, n, true);
+		ret = bce_node_write(b, n, NODE_WRITE_TELL_SHRUNK);
 		if (ret == NODE_HAS_SHRUNK) {
 			ret = replace_now(b, n, REPLACE_SHRUNK);
 			if (ret == -ENOENT)
-				ret = bce_node_write(b, n, false);
+				ret = bce_node_write(b, n, 0);
 		}
 	}
 	if (ret == NODE_TO_REPLACE)
-		ret = replace_now(b, n, REPLACE_FULL);
+		ret = replace_or_append(b, n, REPLACE_FULL);
 	/* it has become another node, which has had its turn */
 	return ret == -ENOENT ? 0 : ret;
 }

@@ -18,9 +18,10 @@
  * storage before the journal entry is: a journal write that flushes does so for what was completed
  * before it.
  *
- * Replicas that cannot be written stay behind: their bsets end early, so a reader passes them
- * over. As long as one was written nothing is lost; the node is then moved to members that work.
- * If none was, the keys go back to being unwritten, and the error is the caller's.
+ * If a replica cannot be written, or its member is not there, nothing has happened: the node is to
+ * be replaced, by one on members that work. Only when there is no space for that it is appended
+ * to what is left. Then a replica stays behind; its bsets end early, so that a reader passes it
+ * over. If none can be written at all, the error is the caller's.
  *
  * Source: docs/format/50-btree.md, 6.6; 30-journal.md, section 6.
  */
@@ -90,8 +91,9 @@ void bce_node_pins_done(struct btrees *b, struct btree_node *n)
 struct node_io {
 	struct node_id		id;
 	unsigned int		nr;
-	unsigned int		nr_absent;
+	u32			missed;		/* pointers, by index, whose member is not there */
 	u32			sectors;
+	u8			ptr[BTREE_PTRS_MAX];	/* index of the pointer */
 	struct bdev_write	write[BTREE_PTRS_MAX];
 };
 
@@ -103,38 +105,42 @@ struct node_io *bce_node_io_start(struct btrees *b, const struct node_id *id,
 	struct extent_ptr_decoded p;
 	struct extent_walk walk;
 	struct member_dev *m;
+	unsigned int i;
 
 	if (!io)
 		return NULL;
 	io->id = *id;
 	io->sectors = sectors;
 	bce_extent_walk_init(&walk, ptr, b->config.node_sectors);
-	while (io->nr < BTREE_PTRS_MAX && bce_extent_next_ptr(&walk, &p)) {
+	for (i = 0; i < BTREE_PTRS_MAX && bce_extent_next_ptr(&walk, &p); i++) {
 		m = bce_member_get_io(b->config.members, p.ptr.dev);
 		if (!m) {
-			io->nr_absent++;
+			io->missed |= 1U << i;
 			continue;
 		}
+		io->ptr[io->nr] = i;
 		bce_member_write_start(&io->write[io->nr++], m, p.ptr.sector + offset_sectors,
 				       data, (size_t)sectors * SECTOR_BYTES, 0, NULL);
 	}
 	return io;
 }
 
-int bce_node_io_wait(struct btrees *b, struct node_io *io, bool *all)
+int bce_node_io_wait(struct btrees *b, struct node_io *io, u32 *missed)
 {
 	unsigned int i, good = 0;
 
 	for (i = 0; i < io->nr; i++) {
 		struct member_dev *m = io->write[i].m;
 
-		if (!bce_member_write_wait(&io->write[i]))
+		if (!bce_member_write_wait(&io->write[i])) {
 			good++;
-		else
+		} else {
 			log_node(b, &io->id, m->name, "writing a node failed");
+			io->missed |= 1U << io->ptr[i];
+		}
 		bce_member_put_io(m);
 	}
-	*all = good == io->nr + io->nr_absent;
+	*missed = io->missed;
 	if (!good)
 		log_node(b, &io->id, "no replica written", "node not written");
 	atomic64_inc(&b->node_writes);
@@ -211,7 +217,8 @@ struct node_write {
 	struct trans_hook	hook;
 	bool			has_ptr;
 	bool			begun;		/* NODE_WRITING is ours */
-	bool			all_replicas;
+	bool			partial;	/* replicas may stay behind */
+	u32			missed;		/* replicas that could not be written */
 };
 
 void bce_node_wait_written(struct btrees *b, struct btree_node *n)
@@ -292,6 +299,19 @@ static bool never_used(const struct btree_node *n)
 	return !bce_node_peek_pos(n, &at, &p);
 }
 
+static bool all_members_there(const struct node_write *w)
+{
+	u64 present = bce_members_present(w->b->config.members);
+	struct extent_ptr_decoded p;
+	struct extent_walk walk;
+
+	bce_extent_walk_init(&walk, &w->ptr, w->b->config.node_sectors);
+	while (bce_extent_next_ptr(&walk, &p))
+		if (!(present >> p.ptr.dev & 1))
+			return false;
+	return true;
+}
+
 /*
  * What is to be done? @n intent-locked.
  * Return: 1 write; 0 nothing; -EAGAIN look again; -EFBIG replace; -ENODATA it has shrunk; -EIO.
@@ -315,7 +335,7 @@ static int write_decide(struct node_write *w, bool shrunk)
 	if (!pack_unwritten(w))
 		return -EFBIG;
 	if (w->has_ptr)
-		return 1;
+		return w->partial || all_members_there(w) ? 1 : -EFBIG;
 	log_node(w->b, &w->id, "not written", "nothing points to the node");
 	return -EIO;
 }
@@ -347,7 +367,7 @@ static int write_block(struct node_write *w)
 	if (ret)
 		return ret;
 	io = bce_node_io_start(w->b, &w->id, &w->ptr, w->offset_sectors, w->buf->data, w->sectors);
-	return io ? bce_node_io_wait(w->b, io, &w->all_replicas) : -ENOMEM;
+	return io ? bce_node_io_wait(w->b, io, &w->missed) : -ENOMEM;
 }
 
 /* A root's pointer is no key: it goes to the journal, and from there into all later entries. */
@@ -399,7 +419,7 @@ static void write_end(struct node_write *w, int error)
 		bce_open_written(&n->open, w->taken_id);
 		if (n->id.level)
 			bce_open_drop(&n->open, w->taken_id);
-		if (!w->all_replicas)
+		if (w->missed)
 			set_bit(NODE_TO_MOVE, &n->flags);
 		bce_node_pins_done(w->b, n);
 	}
@@ -431,13 +451,15 @@ static int write_node(struct node_write *w, bool shrunk)
 	} while (ret == -EAGAIN && !w->begun);
 	if (!w->begun)
 		return ret == -EFBIG ? NODE_TO_REPLACE : ret == -ENODATA ? NODE_HAS_SHRUNK : ret;
+	if (!w->partial && (ret == -EIO || (!ret && w->missed)))
+		ret = NODE_TO_REPLACE;
 	if (!ret)
 		ret = bce_trans_run(w->b, put_ptr, w, TRANS_COMMIT_RECLAIM, NULL);
 	write_end(w, ret);
 	return ret;
 }
 
-int bce_node_write(struct btrees *b, struct btree_node *n, bool shrunk)
+int bce_node_write(struct btrees *b, struct btree_node *n, unsigned int flags)
 {
 	struct node_write *w = kzalloc(sizeof(*w), GFP_NOFS);
 	int ret;
@@ -446,7 +468,8 @@ int bce_node_write(struct btrees *b, struct btree_node *n, bool shrunk)
 		return -ENOMEM;
 	w->b = b;
 	w->n = n;
-	ret = write_node(w, shrunk);
+	w->partial = flags & NODE_WRITE_PARTIAL;
+	ret = write_node(w, flags & NODE_WRITE_TELL_SHRUNK);
 	kfree(w);
 	return ret;
 }

@@ -80,7 +80,7 @@ struct new_node {
 	struct btree_space	space;
 	void			*data;		/* while it is written */
 	struct node_io		*io;
-	bool			all_replicas;
+	u32			missed;		/* replicas that could not be written: no pointers to them */
 	struct btree_node	*n;
 	struct moved_ptrs	moved;
 };
@@ -238,7 +238,7 @@ static __le64 ptr_word(const struct extent_ptr *p)
 static void new_make_ptr(struct new_node *nn)
 {
 	struct bch_btree_ptr_v2 *v = (struct bch_btree_ptr_v2 *)nn->ptr_buf.v;
-	unsigned int i;
+	unsigned int i, nr = 0;
 
 	*v = (struct bch_btree_ptr_v2) {
 		.seq = cpu_to_le64(nn->id.seq),
@@ -248,10 +248,11 @@ static void new_make_ptr(struct new_node *nn)
 		.min_key.inode = cpu_to_le64(nn->piece.min.inode),
 	};
 	for (i = 0; i < nn->space.nr; i++)
-		v->ptrs[i] = ptr_word(&nn->space.ptr[i]);
+		if (!(nn->missed >> i & 1))
+			v->ptrs[nr++] = ptr_word(&nn->space.ptr[i]);
 	nn->ptr = (struct bkey) {
 		.p = nn->piece.max, .type = KEY_TYPE_btree_ptr_v2,
-		.val_u64s = sizeof(*v) / sizeof(u64) + nn->space.nr, .v = v,
+		.val_u64s = sizeof(*v) / sizeof(u64) + nr, .v = v,
 	};
 	nn->id.ptr = le64_to_cpu(v->ptrs[0]);
 }
@@ -295,8 +296,10 @@ static int new_wait(struct replace *r, struct new_node *nn)
 {
 	int ret = 0;
 
-	if (nn->io)
-		ret = bce_node_io_wait(r->b, nn->io, &nn->all_replicas);
+	if (nn->io) {
+		ret = bce_node_io_wait(r->b, nn->io, &nn->missed);
+		new_make_ptr(nn);
+	}
 	nn->io = NULL;
 	kvfree(nn->data);
 	nn->data = NULL;
@@ -342,7 +345,7 @@ static void new_init(struct replace *r, struct new_node *nn, unsigned int level,
 	nn->level = level;
 	nn->keys = keys;
 	nn->node_seq = node_seq;
-	nn->all_replicas = true;
+	nn->missed = 0;
 	nn->id = (struct node_id) {
 		.max = nn->piece.max, .btree_id = r->btree_id, .level = level,
 	};
@@ -695,7 +698,7 @@ static void apply_new(struct replace *r, struct new_node *nn)
 	}
 	if (nn->moved.nr && r->level)
 		bce_node_ptrs_apply(r->b, n, nn->moved.keys, nn->moved.nr, &nn->moved.change);
-	if (!nn->all_replicas)
+	if (nn->missed)
 		set_bit(NODE_TO_MOVE, &n->flags);
 }
 

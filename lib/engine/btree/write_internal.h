@@ -9,20 +9,25 @@
 /* ---- node_write.c ---- */
 
 /*
- * Beside 0 and errors: it does not fit behind what is there, or there is no place; or the node has
- * little left in it.
+ * Beside 0 and errors: it does not fit behind what is there, or there is no place, or not for all
+ * replicas; or the node has little left in it.
  */
 enum { NODE_TO_REPLACE = 1, NODE_HAS_SHRUNK };
+
+enum node_write_flags {
+	NODE_WRITE_TELL_SHRUNK	= 1 << 0,	/* a node that has shrunk is not written */
+	NODE_WRITE_PARTIAL	= 1 << 1,	/* replicas may stay behind, if one is written */
+};
 
 /**
  * bce_node_write() - append what is unwritten to the node on disk
  * Waits for a write of @n that is under way. Nothing happens to a node that has nothing unwritten,
  * is being replaced, or is none any more.
- * @shrunk: also tell of a node that has shrunk, instead of writing it
+ * @flags: enum node_write_flags
  * Context: may sleep, no locks held. Return: 0; NODE_TO_REPLACE, NODE_HAS_SHRUNK: nothing was done;
  * -EIO, -EROFS, -ENOMEM.
  */
-int bce_node_write(struct btrees *b, struct btree_node *n, bool shrunk);
+int bce_node_write(struct btrees *b, struct btree_node *n, unsigned int flags);
 
 /* wait until no write of @n is under way; it may begin again at once, unless it is locked */
 void bce_node_wait_written(struct btrees *b, struct btree_node *n);
@@ -54,8 +59,8 @@ struct node_io;
 struct node_io *bce_node_io_start(struct btrees *b, const struct node_id *id,
 				  const struct bkey *ptr, u32 offset_sectors, const void *data,
 				  u32 sectors);
-/* Return: 0: one replica at least is written; @all: all are. -EIO none */
-int bce_node_io_wait(struct btrees *b, struct node_io *io, bool *all);
+/* Return: 0: one replica at least is written; @missed: indices of those that are not. -EIO none */
+int bce_node_io_wait(struct btrees *b, struct node_io *io, u32 *missed);
 
 /* ---- node_gather.c ---- */
 

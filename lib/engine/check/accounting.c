@@ -17,7 +17,6 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "engine/journal/replay.h"
 #include "engine/key/accounting.h"
 #include "engine/key/text.h"
 #include "engine/key/values.h"
@@ -241,32 +240,6 @@ static void check_listed(struct alloc_check *a, enum bce_error id,
 	bce_log_error(a->c->log, id, "superblock: replicas entry %s is missing",
 		      bce_text_str(&text));
 	bce_text_exit(&text);
-}
-
-/* members that hold a copy of a journal entry: copies beyond those remembered are let pass */
-static void check_entry_replicas(struct alloc_check *a, const struct journal_entry *e)
-{
-	u8 devs[JOURNAL_COPIES_MAX];
-	unsigned int nr = 0;
-
-	for (unsigned int i = 0; i < min_t(unsigned int, e->nr_copies, JOURNAL_COPIES_MAX); i++)
-		devs[nr++] = e->copy[i].dev;
-	sort_devs(devs, nr);
-	if (nr && !replicas_listed(a->c->sb, BCH_DATA_journal, 1, devs, nr))
-		bce_log_error(a->c->log, BCE_ERR_journal_entry_replicas_not_marked,
-			      "journal entry %llu: no replicas entry for its %u members", e->seq,
-			      nr);
-}
-
-void check_journal_replicas(struct alloc_check *a)
-{
-	const struct journal_replay *r = a->c->replay;
-
-	if (!r || !a->c->sb)
-		return;
-	for (size_t i = 0; i < r->nr_entries; i++)
-		if (!r->entry[i]->ignore)
-			check_entry_replicas(a, r->entry[i]);
 }
 
 /* ---- stored against recomputed ---- */

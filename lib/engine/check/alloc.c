@@ -485,7 +485,6 @@ static int run(struct alloc_check *a)
 	if (ret)
 		return ret;
 
-	check_journal_replicas(a);
 	if (!a->incomplete) {
 		compare_buckets(a);
 		check_index_missing(a);

@@ -179,6 +179,5 @@ int check_account_replicas(struct alloc_check *a, unsigned int data_type, unsign
 int check_account_inum(struct alloc_check *a, u64 inum, s64 extents, s64 size, s64 sectors);
 int check_account_buckets(struct alloc_check *a);
 int check_accounting_compare(struct alloc_check *a);
-void check_journal_replicas(struct alloc_check *a);
 
 #endif

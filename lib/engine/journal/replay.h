@@ -91,6 +91,8 @@ struct journal_read_context {
  */
 int bce_journal_read(struct journal_replay *out, const struct journal_read_context *ctx);
 void bce_journal_replay_exit(struct journal_replay *r);
+/* members on which copies were found, as far as they are remembered */
+u64 bce_journal_entry_members(const struct journal_entry *e);
 
 /* was this journal sequence never completely written? */
 bool bce_journal_seq_blacklisted(const struct journal_blacklist *bl, u64 seq);

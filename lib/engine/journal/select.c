@@ -102,7 +102,7 @@ static int gap_check(const struct journal_replay *r, const struct journal_read_c
 	return -EBADMSG;
 }
 
-static u64 copies_mask(const struct journal_entry *e)
+u64 bce_journal_entry_members(const struct journal_entry *e)
 {
 	unsigned int i;
 	u64 mask = 0;
@@ -120,7 +120,7 @@ static void replicas_check(const struct journal_entry *e, const struct journal_r
 			   const struct journal_read_context *ctx, u64 scanned)
 {
 	u64 expected = bce_replicas_members_of(ctx->sb, BCH_DATA_journal);
-	u64 mask = copies_mask(e);
+	u64 mask = bce_journal_entry_members(e);
 	/* of the newest one not all copies need have been made when the machine stopped */
 	bool some_unseen = (expected & ~scanned) || e->nr_copies == JOURNAL_COPIES_MAX ||
 		e->seq == r->flush_seq;

@@ -28,6 +28,7 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -166,6 +167,23 @@ static int sb_note_mount_times(struct bce_set *set)
 	return ret;
 }
 
+/*
+ * Not all copies of the newest entry need have been made, and others may lie on members that are
+ * missing. Those that are there stay in the rings for a while, so the table has to list them.
+ */
+static int sb_note_journal_members(struct bce_set *set)
+{
+	const struct journal_replay *r = &set->replay;
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; i < r->nr_entries && ret >= 0; i++)
+		if (!r->entry[i]->ignore)
+			ret = bce_sb_replicas_add(set->rw->sb, BCH_DATA_journal, 1,
+						  bce_journal_entry_members(r->entry[i]));
+	return min(ret, 0);
+}
+
 /* from here on the set is in use */
 static int sb_mark_in_use(struct bce_set *set)
 {
@@ -179,6 +197,8 @@ static int sb_mark_in_use(struct bce_set *set)
 		sb = bce_sb_image(set->rw->sb);
 		sb->features[0] |= cpu_to_le64(BIT_ULL(BCH_FEATURE_journal_seq_blacklist_v3));
 	}
+	if (!ret)
+		ret = sb_note_journal_members(set);
 	if (!ret)
 		ret = sb_note_mount_times(set);
 	sb = bce_sb_image(set->rw->sb);
