@@ -2,13 +2,18 @@
 /*
  * POSIX ACLs as stored (docs/format/60-filesystem-keys.md, section 11, "ACL
  * value"): version 1, then entries of 4 bytes, or 8 where a user or group is named.
+ *
+ * An access ACL and the mode that goes with it are one change in the engine. Default ACLs reach new files in namei.c.
  */
 #include "vfs.h"
 
 #include <linux/posix_acl.h>
 #include <linux/slab.h>
 
+#include <bcachefs/ops.h>
+
 #include "engine/format/values.h"
+#include "kc/kc.h"
 
 static bool entry_has_id(u16 tag)
 {
@@ -99,4 +104,85 @@ struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu)
 		acl = ERR_PTR(ret);
 	kfree(value);
 	return acl;
+}
+
+/* ---- set ---- */
+
+static size_t encoded_bytes(const struct posix_acl *acl)
+{
+	size_t bytes = sizeof(struct bch_acl_header);
+
+	for (unsigned int i = 0; i < acl->a_count; i++)
+		bytes += entry_has_id(acl->a_entries[i].e_tag) ? sizeof(struct bch_acl_entry) :
+			 sizeof(struct bch_acl_entry_short);
+	return bytes;
+}
+
+/* Return: bytes used */
+static size_t encode_entry(const struct posix_acl_entry *from, struct bch_acl_entry *to)
+{
+	to->e_tag = cpu_to_le16(from->e_tag);
+	to->e_perm = cpu_to_le16(from->e_perm);
+	if (!entry_has_id(from->e_tag))
+		return sizeof(struct bch_acl_entry_short);
+	to->e_id = cpu_to_le32(from->e_tag == ACL_USER ?
+			       from_kuid(&init_user_ns, from->e_uid) :
+			       from_kgid(&init_user_ns, from->e_gid));
+	return sizeof(*to);
+}
+
+void *bcachefs_acl_encode(const struct posix_acl *acl, u16 *bytes)
+{
+	size_t size = encoded_bytes(acl);
+	struct bch_acl_header *header;
+	u8 *p;
+
+	if (size > U16_MAX)
+		return ERR_PTR(-E2BIG);
+	header = kmalloc(size, GFP_NOFS);
+	if (!header)
+		return ERR_PTR(-ENOMEM);
+	header->a_version = cpu_to_le32(1);
+	p = (u8 *)(header + 1);
+	for (unsigned int i = 0; i < acl->a_count; i++)
+		p += encode_entry(&acl->a_entries[i], (void *)p);
+	*bytes = size;
+	return header;
+}
+
+static int acl_change(struct inode *inode, struct posix_acl *acl, int type, umode_t mode)
+{
+	enum bce_xattr_type xattr = type == ACL_TYPE_ACCESS ? BCE_XATTR_ACL_ACCESS :
+							      BCE_XATTR_ACL_DEFAULT;
+	void *value = NULL;
+	u16 bytes = 0;
+	int ret;
+
+	if (acl)
+		value = bcachefs_acl_encode(acl, &bytes);
+	if (IS_ERR(value))
+		return PTR_ERR(value);
+	ret = bce_acl_set(to_bcachefs_super(inode->i_sb)->set, to_bcachefs_inode(inode)->e.id, xattr,
+			  mode, value, bytes);
+	kfree(value);
+	return ret;
+}
+
+int bcachefs_set_acl(KC_SET_ACL_ARGS)
+{
+	struct inode *inode = kc_acl_inode(object);
+	struct posix_acl *stored = acl;
+	umode_t mode = inode->i_mode;
+	int ret = 0;
+
+	/* an ACL that says no more than the mode is not kept */
+	if (type == ACL_TYPE_ACCESS && acl)
+		ret = posix_acl_update_mode(idmap, inode, &mode, &stored);
+	if (!ret)
+		ret = acl_change(inode, stored, type, mode);
+	if (ret)
+		return ret;
+	set_cached_acl(inode, type, stored);
+	bcachefs_inode_refresh(inode);
+	return bcachefs_sync_change(inode);
 }

@@ -3,11 +3,17 @@
  * Directories. The cookie of an entry is its hash slot (2 and above), so a
  * listing survives anything that happens between two calls; 0 and 1 are "."
  * and "..", which have no keys.
+ *
+ * A name that is not there is remembered by the VFS as such; nothing makes names behind its back. Names
+ * longer than Linux allows are found if another system has made them.
  */
 #include "vfs.h"
 
 #include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/writeback.h>
+
+#include <bcachefs/ops.h>
 
 struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
@@ -23,6 +29,8 @@ struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigne
 		inode = bcachefs_iget(dir->i_sb, id);
 	else if (ret != -ENOENT)
 		return ERR_PTR(ret);
+	else if (dentry->d_name.len > NAME_MAX)
+		return ERR_PTR(-ENAMETOOLONG);
 	/* a name whose inode is missing is damage, not absence */
 	if (inode == ERR_PTR(-ENOENT))
 		inode = ERR_PTR(-EUCLEAN);
@@ -58,10 +66,19 @@ static int bcachefs_iterate(struct file *file, struct dir_context *ctx)
 			   readdir_emit, &s);
 }
 
+static int bcachefs_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	struct inode *dir = file_inode(file);
+	int ret = sync_inode_metadata(dir, 1);
+
+	return ret ?: bce_sync_inode(to_bcachefs_super(dir->i_sb)->set, to_bcachefs_inode(dir)->e.id);
+}
+
 const struct file_operations bcachefs_dir_fops = {
 	.llseek		= generic_file_llseek,
 	.read		= generic_read_dir,
 	.iterate_shared	= bcachefs_iterate,
+	.fsync		= bcachefs_dir_fsync,
 	.unlocked_ioctl	= bcachefs_ioctl_file,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -8,6 +8,9 @@
 #include <linux/exportfs.h>
 #include <linux/fs.h>
 #include <linux/string.h>
+#include <linux/writeback.h>
+
+#include <bcachefs/ops.h>
 
 /* private types, out of the way of the generic ones */
 #define FILEID_BCACHEFS			0xb1
@@ -98,18 +101,23 @@ static struct dentry *get_parent(struct dentry *child)
 {
 	struct inode *inode = d_inode(child);
 	struct bce_file_id id;
-	int ret = bce_parent(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, &id);
+	struct bce_inode e;
+	int ret;
 
+	bcachefs_inode_copy(inode, &e);
+	ret = bce_parent(to_bcachefs_super(inode->i_sb)->set, &e, &id);
 	return ret ? ERR_PTR(ret) : d_obtain_alias(bcachefs_iget(inode->i_sb, id));
 }
 
 static int get_name(struct dentry *parent, char *name, struct dentry *child)
 {
-	struct inode *dir = d_inode(parent), *inode = d_inode(child);
+	struct inode *dir = d_inode(parent);
 	char found[BCE_NAME_MAX + 1];
-	int ret = bce_name_of(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e,
-			      &to_bcachefs_inode(inode)->e, found);
+	struct bce_inode e;
+	int ret;
 
+	bcachefs_inode_copy(d_inode(child), &e);
+	ret = bce_name_of(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e, &e, found);
 	if (ret)
 		return ret;
 	if (strlen(found) > NAME_MAX)
@@ -118,10 +126,20 @@ static int get_name(struct dentry *parent, char *name, struct dentry *child)
 	return 0;
 }
 
+/* what a client was told is done */
+static int commit_metadata(struct inode *inode)
+{
+	int ret = sync_inode_metadata(inode, 1);
+
+	return ret ?: bce_sync_inode(to_bcachefs_super(inode->i_sb)->set,
+				     to_bcachefs_inode(inode)->e.id);
+}
+
 const struct export_operations bcachefs_export_ops = {
 	.encode_fh	= encode,
 	.fh_to_dentry	= fh_to_dentry,
 	.fh_to_parent	= fh_to_parent,
 	.get_parent	= get_parent,
 	.get_name	= get_name,
+	.commit_metadata = commit_metadata,
 };

@@ -1,38 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ioctls that read: inode flags, generation, label, UUID. Numbers and layouts
- * of the file system's own are those of docs/format/90-ioctl-mount-sysfs.md, section 5.
+ * ioctls: generation, label, UUID, subvolumes. Numbers and layouts
+ * of the file system's own are those of docs/format/90-ioctl-mount-sysfs.md, section 5, and <bcachefs/ioctl.h>.
  */
 #include "vfs.h"
 
-#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/uaccess.h>
 
+#include <bcachefs/ioctl.h>
+
 #define IOCTL_QUERY_UUID	_IOR(0xbc, 1, __u8[16])
-
-int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
-{
-	const struct bce_inode *e = &to_bcachefs_inode(d_inode(dentry))->e;
-	u32 flags = 0;
-
-	if (e->flags & BCE_INODE_SYNC)
-		flags |= FS_SYNC_FL;
-	if (e->flags & BCE_INODE_IMMUTABLE)
-		flags |= FS_IMMUTABLE_FL;
-	if (e->flags & BCE_INODE_APPEND)
-		flags |= FS_APPEND_FL;
-	if (e->flags & BCE_INODE_NODUMP)
-		flags |= FS_NODUMP_FL;
-	if (e->flags & BCE_INODE_NOATIME)
-		flags |= FS_NOATIME_FL;
-	fileattr_fill_flags(fa, flags);
-	fa->fsx_projid = e->project;
-	/* bit 2 of the explicitly set options: docs/format/60-filesystem-keys.md, section 4 */
-	if (e->opts_explicit & BIT(2))
-		fa->fsx_xflags |= FS_XFLAG_PROJINHERIT;
-	return 0;
-}
 
 static long get_label(struct super_block *sb, char __user *arg)
 {
@@ -56,6 +34,12 @@ long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
 	case IOCTL_QUERY_UUID:
 		return copy_to_user((void __user *)arg, vs->info.uuid, sizeof(vs->info.uuid)) ?
 			-EFAULT : 0;
+	case BCE_IOC_SUBVOLUME_CREATE:
+		return bcachefs_subvolume_create(inode->i_sb, (void __user *)arg);
+	case BCE_IOC_SUBVOLUME_DESTROY:
+		return bcachefs_subvolume_destroy(inode->i_sb, (void __user *)arg);
+	case BCE_IOC_SUBVOLUME_NEXT:
+		return bcachefs_subvolume_next(inode->i_sb, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

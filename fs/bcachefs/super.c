@@ -114,7 +114,10 @@ static struct inode *alloc_inode_fn(struct super_block *sb)
 {
 	struct bcachefs_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_NOFS);
 
-	return vi ? &vi->v : NULL;
+	if (!vi)
+		return NULL;
+	vi->e = (struct bce_inode) { };
+	return &vi->v;
 }
 
 static void free_inode_fn(struct inode *inode)
@@ -128,6 +131,7 @@ static void inode_init_once_fn(void *p)
 
 	inode_init_once(&vi->v);
 	spin_lock_init(&vi->lock);
+	mutex_init(&vi->time_lock);
 	bcachefs_data_inode_init_once(vi);
 }
 
@@ -236,6 +240,8 @@ static const struct super_operations super_ops = {
 	.alloc_inode	= alloc_inode_fn,
 	.free_inode	= free_inode_fn,
 	.drop_inode	= generic_drop_inode,
+	.write_inode	= bcachefs_write_inode,
+	.evict_inode	= bcachefs_evict_inode,
 	.statfs		= statfs_fn,
 	.put_super	= put_super,
 	.sync_fs	= sync_fs,

@@ -3,13 +3,17 @@
 #define BCACHEFS_VFS_H
 
 #include <linux/fs.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 
 #include <bcachefs/names.h>
+#include <bcachefs/ops.h>
 #include <bcachefs/set.h>
 #include <bcachefs/write.h>
 
 #include "add_lock.h"
+
+#include "kc/kc.h"
 
 /* one mounted file system; sb->s_fs_info */
 struct bcachefs_super {
@@ -23,6 +27,7 @@ struct bcachefs_inode {
 	struct inode		v;
 	spinlock_t		lock;		/* guards @e, but for e.id, which is constant */
 	struct bce_inode	e;		/* as the engine last told it */
+	struct mutex		time_lock;	/* changes of attributes against times written back */
 	/* contents: space.c, add_lock.c */
 	struct bce_space	space;		/* promised for dirty pages; @lock */
 	struct bcachefs_add_lock add_lock;
@@ -38,17 +43,87 @@ static inline struct bcachefs_super *to_bcachefs_super(struct super_block *sb)
 	return sb->s_fs_info;
 }
 
+/* ---- names and attributes ---- */
+
 /* inode.c */
-extern const struct inode_operations bcachefs_dir_iops;
 extern const struct inode_operations bcachefs_file_iops;
 extern const struct inode_operations bcachefs_symlink_iops;
 extern const struct inode_operations bcachefs_special_iops;
 /* the inode, locked no more; ERR_PTR: -ENOENT, -EIO, -ENOMEM */
 struct inode *bcachefs_iget(struct super_block *sb, struct bce_file_id id);
+/* a newly made file's inode gets its number and description; I_NEW. Return: 0; -EBUSY that inode is in memory */
+int bcachefs_inode_new(struct inode *inode, const struct bce_inode *e);
+void bcachefs_evict_inode(struct inode *inode);
+bool bcachefs_in_read_only_subvol(struct inode *inode);
+/*
+ * What the engine's change of an inode has made of it; i_rwsem is held. All but the size is taken over; times that
+ * the VFS has changed since stay.
+ */
+void bcachefs_inode_told(struct inode *inode, const struct bce_inode *e);
+/* a directory whose own i_rwsem need not be held: parent, ctime */
+void bcachefs_inode_moved(struct inode *inode, const struct bce_inode *e);
+/* those in @valid have been written */
+void bcachefs_times_told(struct inode *inode, const struct bce_inode *e, unsigned int valid);
+/* an entry in a directory has changed at @when; @subdirs: 1, 0, -1 */
+void bcachefs_dir_changed(struct inode *dir, struct timespec64 when, int subdirs);
+/* read again and told; i_rwsem is held */
+void bcachefs_inode_refresh(struct inode *inode);
+void bcachefs_inode_copy(struct inode *inode, struct bce_inode *out);
+
+/* namei.c */
+extern const struct inode_operations bcachefs_dir_iops;
+/* a file about to be made */
+struct bcachefs_new {
+	struct inode		*inode;		/* until it is done */
+	struct bce_create	what;
+	struct bce_xattr	*xattrs;
+	struct posix_acl	*acl, *default_acl;
+};
+/* @n: zeroed but for what is special of it in @n->what. Nothing is to be dropped if it fails */
+int bcachefs_new_prepare(kc_idmap *idmap, struct inode *dir, const struct qstr *name, umode_t mode,
+			 struct bcachefs_new *n);
+/* the engine has made @e of it. Return: the inode, I_NEW; ERR_PTR(-EBUSY) it is in memory already */
+struct inode *bcachefs_new_done(struct bcachefs_new *n, const struct bce_inode *e);
+void bcachefs_new_drop(struct bcachefs_new *n);
+/* a change is durable now, if the inode (dirsync: the directory) asks for that */
+int bcachefs_sync_change(struct inode *inode);
+
+/* attr.c */
+struct fileattr;
+struct writeback_control;
+int bcachefs_getattr(kc_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
+		     unsigned int flags);
+int bcachefs_setattr(kc_idmap *idmap, struct dentry *dentry, struct iattr *attr);
+int bcachefs_permission(kc_idmap *idmap, struct inode *inode, int mask);
+int bcachefs_write_inode(struct inode *inode, struct writeback_control *wbc);
+int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int bcachefs_fileattr_set(kc_idmap *idmap, struct dentry *dentry, struct fileattr *fa);
 
 /* dir.c */
 extern const struct file_operations bcachefs_dir_fops;
 struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags);
+
+/* ioctl.c */
+long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* subvol.c */
+long bcachefs_subvolume_create(struct super_block *sb, const void __user *arg);
+long bcachefs_subvolume_destroy(struct super_block *sb, const void __user *arg);
+long bcachefs_subvolume_next(struct super_block *sb, void __user *arg);
+
+/* xattr.c */
+extern const struct xattr_handler *bcachefs_xattr_handlers[];
+ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size);
+
+/* acl.c */
+struct posix_acl;
+struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu);
+int bcachefs_set_acl(KC_SET_ACL_ARGS);
+/* as it is stored, to be freed by kfree(); ERR_PTR */
+void *bcachefs_acl_encode(const struct posix_acl *acl, u16 *bytes);
+
+/* export.c */
+extern const struct export_operations bcachefs_export_ops;
 
 /* ---- contents (more between these files: data.h) ---- */
 
@@ -90,21 +165,5 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter);
 long bcachefs_fallocate(struct file *file, int mode, loff_t start, loff_t len);
 loff_t bcachefs_remap_file_range(struct file *file_in, loff_t pos_in, struct file *file_out,
 				 loff_t pos_out, loff_t len, unsigned int flags);
-
-/* ioctl.c */
-long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
-struct fileattr;
-int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa);
-
-/* xattr.c */
-extern const struct xattr_handler *bcachefs_xattr_handlers[];
-ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size);
-
-/* acl.c */
-struct posix_acl;
-struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu);
-
-/* export.c */
-extern const struct export_operations bcachefs_export_ops;
 
 #endif

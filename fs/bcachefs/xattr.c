@@ -3,13 +3,17 @@
  * Extended attributes: the stored ones (user, trusted, security, POSIX ACLs)
  * and the shown ones: "bcachefs.<option>" is an inode option set on this very
  * file, "bcachefs_effective.<option>" also one inherited from its directory.
+ * Setting the latter is accepted and changes nothing, so that copies of all attributes can be made.
  */
 #include "vfs.h"
 
 #include <linux/capability.h>
 #include <linux/posix_acl_xattr.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xattr.h>
+
+#include <bcachefs/ops.h>
 
 #include "kc/kc.h"
 
@@ -22,6 +26,25 @@ static int stored_get(const struct xattr_handler *handler, struct dentry *dentry
 {
 	return bce_xattr_get(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e,
 			     handler->flags, name, buffer, size);
+}
+
+/* ctime and, with it, what else the change has made of the inode */
+static int changed(struct inode *inode)
+{
+	bcachefs_inode_refresh(inode);
+	return bcachefs_sync_change(inode);
+}
+
+static int stored_set(const struct xattr_handler *handler, kc_idmap *idmap, struct dentry *dentry,
+		      struct inode *inode, const char *name, const void *value, size_t size,
+		      int flags)
+{
+	int ret = bce_xattr_set(to_bcachefs_super(inode->i_sb)->set, to_bcachefs_inode(inode)->e.id,
+				handler->flags, name, value, size,
+				(flags & XATTR_CREATE ? BCE_XATTR_CREATE : 0) |
+				(flags & XATTR_REPLACE ? BCE_XATTR_REPLACE : 0));
+
+	return ret ?: changed(inode);
 }
 
 static int option_index(const char *name)
@@ -37,12 +60,14 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 {
 	char text[OPT_TEXT_MAX];
 	int opt = option_index(name), ret;
+	struct bce_inode e;
 	size_t len;
 
 	if (opt < 0)
 		return opt;
-	ret = bce_inode_opt_text(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, opt,
-				 handler->flags, text, sizeof(text));
+	bcachefs_inode_copy(inode, &e);
+	ret = bce_inode_opt_text(to_bcachefs_super(inode->i_sb)->set, &e, opt, handler->flags, text,
+				 sizeof(text));
 	if (ret < 0)
 		return ret;
 	len = strlen(text);
@@ -54,10 +79,57 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 	return len;
 }
 
+/* @value NULL: inherit again */
+static int option_change(struct inode *inode, int opt, const void *value, size_t size)
+{
+	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
+	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
+	char *text;
+	int ret;
+
+	if (!value)
+		return bce_inode_opt_set(set, id, opt, NULL);
+	if (size >= OPT_TEXT_MAX)
+		return -EINVAL;
+	text = kmemdup_nul(value, size, GFP_KERNEL);
+	if (!text)
+		return -ENOMEM;
+	ret = bce_inode_opt_set(set, id, opt, text);
+	kfree(text);
+	return ret;
+}
+
+/* options say where data goes and what it costs: the owner's business, and projects not that of other namespaces */
+static int option_set(const struct xattr_handler *handler, kc_idmap *idmap, struct dentry *dentry,
+		      struct inode *inode, const char *name, const void *value, size_t size,
+		      int flags)
+{
+	int opt = option_index(name), ret;
+	struct bce_inode e;
+	bool is_set;
+
+	if (opt < 0)
+		return opt;
+	if (!inode_owner_or_capable(idmap, inode) ||
+	    (!strcmp(name, "project") && current_user_ns() != &init_user_ns))
+		return -EPERM;
+	if (handler->flags)
+		return 0;
+	bcachefs_inode_copy(inode, &e);
+	is_set = e.opts_explicit & BIT(opt);
+	if (is_set && flags & XATTR_CREATE)
+		return -EEXIST;
+	if (!is_set && (!value || flags & XATTR_REPLACE))
+		return -ENODATA;
+	ret = option_change(inode, opt, value, size);
+	return ret ?: changed(inode);
+}
+
 static const struct xattr_handler user_handler = {
 	.prefix	= XATTR_USER_PREFIX,
 	.flags	= BCE_XATTR_USER,
 	.get	= stored_get,
+	.set	= stored_set,
 };
 
 static bool trusted_list(struct dentry *dentry)
@@ -70,24 +142,28 @@ static const struct xattr_handler trusted_handler = {
 	.flags	= BCE_XATTR_TRUSTED,
 	.list	= trusted_list,
 	.get	= stored_get,
+	.set	= stored_set,
 };
 
 static const struct xattr_handler security_handler = {
 	.prefix	= XATTR_SECURITY_PREFIX,
 	.flags	= BCE_XATTR_SECURITY,
 	.get	= stored_get,
+	.set	= stored_set,
 };
 
 static const struct xattr_handler option_handler = {
 	.prefix	= PREFIX_OPT,
 	.flags	= false,
 	.get	= option_get,
+	.set	= option_set,
 };
 
 static const struct xattr_handler option_effective_handler = {
 	.prefix	= PREFIX_OPT_EFFECTIVE,
 	.flags	= true,
 	.get	= option_get,
+	.set	= option_set,
 };
 
 const struct xattr_handler *bcachefs_xattr_handlers[] = {
@@ -165,13 +241,15 @@ static bool list_options(struct name_list *l, const struct bce_inode *e, const c
 ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size)
 {
 	struct inode *inode = d_inode(dentry);
-	const struct bce_inode *e = &to_bcachefs_inode(inode)->e;
 	struct name_list l = { .buf = list, .size = size, .acl = IS_POSIXACL(inode) };
-	int ret = bce_xattr_list(to_bcachefs_super(inode->i_sb)->set, e, emit_stored, &l);
+	struct bce_inode e;
+	int ret;
 
+	bcachefs_inode_copy(inode, &e);
+	ret = bce_xattr_list(to_bcachefs_super(inode->i_sb)->set, &e, emit_stored, &l);
 	if (ret)
 		return ret;
-	if (!l.overflow && list_options(&l, e, PREFIX_OPT, false))
-		list_options(&l, e, PREFIX_OPT_EFFECTIVE, true);
+	if (!l.overflow && list_options(&l, &e, PREFIX_OPT, false))
+		list_options(&l, &e, PREFIX_OPT_EFFECTIVE, true);
 	return l.overflow ? -ERANGE : l.used;
 }

@@ -152,6 +152,8 @@ struct bce_subvolume {
 };
 /* Return: 0; -ENOENT. */
 int bce_subvolume_read(struct bce_set *set, u32 id, struct bce_subvolume *out);
+/* the one with the lowest id above @id, but for those that are being deleted. Return: 0; -ENOENT */
+int bce_subvolume_read_next(struct bce_set *set, u32 id, struct bce_subvolume *out);
 
 /* without superblocks, journal and what allocations must leave free; sectors of 512 bytes */
 struct bce_usage {

@@ -43,6 +43,7 @@ int names_inode_read(const struct names_source *src, struct bce_file_id id,
 int names_parent(const struct names_source *src, const struct bce_inode *inode,
 		 struct bce_file_id *out);
 int names_subvolume_read(const struct names_source *src, u32 id, struct bce_subvolume *out);
+int names_subvolume_next(const struct names_source *src, u32 id, struct bce_subvolume *out);
 
 int names_dirent_lookup(const struct names_source *src, const struct bce_inode *dir,
 			const char *name, unsigned int len, struct bce_file_id *out);

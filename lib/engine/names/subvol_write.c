@@ -152,6 +152,16 @@ static int id_above_highest(struct names_tx *tx, unsigned int btree_id, u64 max,
 	return 0;
 }
 
+/* one that no subvolume has had since the set was opened: who still holds files of a deleted one must not meet others */
+static int subvol_id(struct names_tx *tx, u32 *id)
+{
+	int ret = id_above_highest(tx, BTREE_ID_subvolumes, SUBVOL_ID_MAX, id);
+
+	if (!ret)
+		*id = max(*id, tx->w->subvol_last + 1);
+	return ret ?: *id > SUBVOL_ID_MAX ? -ENOSPC : 0;
+}
+
 /* @nr ids that follow each other downwards, the highest in @id */
 static int snapshot_ids(struct names_tx *tx, unsigned int nr, u32 *id)
 {
@@ -244,7 +254,7 @@ static int create_empty_fn(struct names_tx *tx, void *ctx)
 	int ret;
 
 	ret = names_dir_get(tx, c->dir_id, &dir) ?:
-	      id_above_highest(tx, BTREE_ID_subvolumes, SUBVOL_ID_MAX, &node.subvol) ?:
+	      subvol_id(tx, &node.subvol) ?:
 	      id_above_highest(tx, BTREE_ID_snapshot_trees, U32_MAX, &node.tree) ?:
 	      snapshot_ids(tx, 1, &id) ?:
 	      names_inode_new(tx, id, c->what, &dir.f, &root);
@@ -411,7 +421,7 @@ static int create_snapshot_fn(struct names_tx *tx, void *ctx)
 
 	ret = bce_subvolume_trans_read(tx->t, tx->w->snapshots, c->source, &v) ?:
 	      check_no_logged_op(tx, c->source) ?:
-	      id_above_highest(tx, BTREE_ID_subvolumes, SUBVOL_ID_MAX, &id) ?:
+	      subvol_id(tx, &id) ?:
 	      snapshot_ids(tx, 2, &n0);
 	if (ret)
 		return ret;
@@ -451,6 +461,7 @@ static int subvol_create_once(struct names_writer *w, struct subvol_create *c)
 	bce_snapshot_table_lock(w->snapshots);
 	ret = names_run(w, c->source ? create_snapshot_fn : create_empty_fn, c);
 	if (!ret) {
+		w->subvol_last = c->root.id.subvol;
 		bce_snapshot_edit_publish(w->snapshots, c->edit);
 	} else {
 		bce_snapshot_edit_drop(c->edit);

@@ -42,21 +42,39 @@ int names_view(const struct names_source *src, u32 subvol, struct snapshot_view 
 	return 0;
 }
 
+static void subvolume_present(const struct names_source *src, const struct subvolume_info *info,
+			      struct bce_subvolume *out)
+{
+	*out = (struct bce_subvolume) {
+		.id = info->id,
+		.snapshot = info->snapshot,
+		.read_only = info->ro,
+		.is_snapshot = info->snap,
+		.root_inum = info->inode,
+		.creation_parent = info->creation_parent,
+		.path_parent = info->fs_path_parent,
+		.otime = names_time(src->info, info->otime),
+	};
+}
+
 int names_subvolume_read(const struct names_source *src, u32 id, struct bce_subvolume *out)
 {
 	struct subvolume_info info;
 
 	if (!bce_subvolume_find(src->snapshots, id, &info))
 		return -ENOENT;
-	*out = (struct bce_subvolume) {
-		.id = id,
-		.snapshot = info.snapshot,
-		.read_only = info.ro,
-		.is_snapshot = info.snap,
-		.root_inum = info.inode,
-		.creation_parent = info.creation_parent,
-		.path_parent = info.fs_path_parent,
-		.otime = names_time(src->info, info.otime),
-	};
+	subvolume_present(src, &info, out);
+	return 0;
+}
+
+int names_subvolume_next(const struct names_source *src, u32 id, struct bce_subvolume *out)
+{
+	struct subvolume_info info = { .id = id };
+
+	do {
+		if (!bce_subvolume_next(src->snapshots, info.id, &info))
+			return -ENOENT;
+	} while (info.unlinked);
+	subvolume_present(src, &info, out);
 	return 0;
 }

@@ -49,6 +49,7 @@ struct names_writer {
 	spinlock_t			inum_lock;	/* the next two */
 	u64				inum_next;	/* 0: not known yet */
 	bool				inum_wrapped;	/* numbers may be in use from here on */
+	u32				subvol_last;	/* the highest id given out; table's lock */
 	struct workqueue_struct		*clean_wq;
 	struct work_struct		clean_work;
 	int				clean_error;

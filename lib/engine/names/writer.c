@@ -147,6 +147,7 @@ int bce_names_writer_init(struct names_writer *w)
 	spin_lock_init(&w->inum_lock);
 	w->inum_next = 0;
 	w->inum_wrapped = false;
+	w->subvol_last = 0;
 	w->stopping = false;
 	w->clean_error = 0;
 	w->quota = NULL;

@@ -127,6 +127,14 @@ int bce_subvolume_read(struct bce_set *set, u32 id, struct bce_subvolume *out)
 }
 EXPORT_SYMBOL_GPL(bce_subvolume_read);
 
+int bce_subvolume_read_next(struct bce_set *set, u32 id, struct bce_subvolume *out)
+{
+	struct names_call c;
+
+	return names_begin(set, &c) ?: names_end(&c, names_subvolume_next(&c.src, id, out));
+}
+EXPORT_SYMBOL_GPL(bce_subvolume_read_next);
+
 int bce_set_usage(struct bce_set *set, struct bce_usage *out)
 {
 	struct names_call c;

@@ -531,6 +531,30 @@ static struct bce_inode snapshot(struct names_rig *r, struct bce_file_id dir, co
 	return out;
 }
 
+/* a file of a deleted subvolume that is still open is known by the subvolume's id */
+static void subvolume_ids_do_not_come_again(void **state)
+{
+	struct bce_subvolume s;
+	struct names_rig r;
+
+	names_rig_init(&r, NULL);
+	assert_int_equal(snapshot(&r, root, "a", 1, 0).id.subvol, 2);
+	assert_int_equal(snapshot(&r, root, "b", 1, 0).id.subvol, 3);
+	OK(names_subvolume_delete(&r.w, root, "b", 1));
+	OK(names_snapshots_cleaned(&r.w));
+	assert_int_equal(snapshot(&r, root, "c", 1, 0).id.subvol, 4);
+
+	OK(names_subvolume_next(&r.w.src, 0, &s));
+	assert_int_equal(s.id, 1);
+	OK(names_subvolume_next(&r.w.src, 2, &s));
+	assert_int_equal(s.id, 4);
+	assert_int_equal(s.creation_parent, 1);
+	assert_true(s.is_snapshot);
+	assert_int_equal(names_subvolume_next(&r.w.src, 4, &s), -ENOENT);
+	clean(&r);
+	names_rig_exit(&r);
+}
+
 static void subvolumes(void **state)
 {
 	struct bce_inode sub, snap, file, i;
@@ -698,6 +722,7 @@ int main(void)
 		cmocka_unit_test(new_files_with_attributes),
 		cmocka_unit_test(attributes),
 		cmocka_unit_test(options),
+		cmocka_unit_test(subvolume_ids_do_not_come_again),
 		cmocka_unit_test(subvolumes),
 		cmocka_unit_test(master_goes),
 		cmocka_unit_test(quotas),
