@@ -141,6 +141,18 @@ static unsigned int attrs_from(kc_idmap *idmap, struct inode *inode, const struc
 	return valid;
 }
 
+/* times follow with the others that are kept in memory */
+static int set_size(struct inode *inode, loff_t size)
+{
+	int ret = bcachefs_setsize(inode, size);
+
+	if (ret)
+		return ret;
+	kc_inode_set_mtime(inode, inode_set_ctime_current(inode));
+	mark_inode_dirty(inode);
+	return 0;
+}
+
 int bcachefs_setattr(kc_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
@@ -149,7 +161,7 @@ int bcachefs_setattr(kc_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 	int ret = setattr_prepare(idmap, dentry, attr);
 
 	if (!ret && attr->ia_valid & ATTR_SIZE)
-		ret = bcachefs_setsize(inode, attr->ia_size);
+		ret = set_size(inode, attr->ia_size);
 	if (ret)
 		return ret;
 	valid = attrs_from(idmap, inode, attr, &attrs);

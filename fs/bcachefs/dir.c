@@ -11,9 +11,6 @@
 
 #include <linux/dcache.h>
 #include <linux/fs.h>
-#include <linux/writeback.h>
-
-#include <bcachefs/ops.h>
 
 struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
@@ -66,19 +63,11 @@ static int bcachefs_iterate(struct file *file, struct dir_context *ctx)
 			   readdir_emit, &s);
 }
 
-static int bcachefs_dir_fsync(struct file *file, loff_t start, loff_t end, int datasync)
-{
-	struct inode *dir = file_inode(file);
-	int ret = sync_inode_metadata(dir, 1);
-
-	return ret ?: bce_sync_inode(to_bcachefs_super(dir->i_sb)->set, to_bcachefs_inode(dir)->e.id);
-}
-
 const struct file_operations bcachefs_dir_fops = {
 	.llseek		= generic_file_llseek,
 	.read		= generic_read_dir,
 	.iterate_shared	= bcachefs_iterate,
-	.fsync		= bcachefs_dir_fsync,
+	.fsync		= bcachefs_fsync,
 	.unlocked_ioctl	= bcachefs_ioctl_file,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

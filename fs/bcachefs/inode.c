@@ -118,7 +118,7 @@ static void take_ctime(struct inode *inode, const struct bce_inode *before,
 	kc_inode_set_ctime(inode, later(t, e->ctime));
 }
 
-/* all but what never changes */
+/* all but what never changes, and what is told of contents (space.c) */
 static void take_over(struct bce_inode *to, const struct bce_inode *e)
 {
 	to->snapshot = e->snapshot;
@@ -127,8 +127,6 @@ static void take_over(struct bce_inode *to, const struct bce_inode *e)
 	to->uid = e->uid;
 	to->gid = e->gid;
 	to->nlink = e->nlink;
-	to->size = e->size;
-	to->sectors = e->sectors;
 	to->atime = e->atime;
 	to->mtime = e->mtime;
 	to->ctime = e->ctime;

@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&cmd_mkdir,
 	&cmd_rm,
 	&cmd_mv,
+	&cmd_subvolume,
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

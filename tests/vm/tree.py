@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""All that can be told of a tree from outside, as text: to compare two trees, or one with itself after a remount.
+
+  tree.py show DIR             of everything below: type, mode, owner, links, size, times, attributes, contents
+  tree.py compare DIR DIR      what both kinds of file system must agree on: not times, nor numbers of inodes
+"""
+import hashlib
+import os
+import stat
+import sys
+
+SHOWN_BY_OURS_ONLY = ('bcachefs.', 'bcachefs_effective.')
+
+
+def attributes(path, portable):
+    try:
+        names = sorted(os.listxattr(path, follow_symlinks=False))
+    except OSError as e:
+        return ['? %s' % e.strerror]
+    if portable:
+        names = [n for n in names if not n.startswith(SHOWN_BY_OURS_ONLY)]
+    return ['%s=%s' % (n, os.getxattr(path, n, follow_symlinks=False).hex()) for n in names]
+
+
+def contents(path, st):
+    if stat.S_ISLNK(st.st_mode):
+        return os.readlink(os.fsencode(path)).hex()
+    if not stat.S_ISREG(st.st_mode):
+        return '-'
+    digest = hashlib.md5()
+    with open(path, 'rb') as f:
+        while piece := f.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def entry(path, portable, groups):
+    st = os.lstat(path)
+    kind = stat.S_ISDIR(st.st_mode)
+    line = ['%o' % st.st_mode, st.st_uid, st.st_gid, st.st_nlink,
+            '-' if kind else st.st_size, st.st_rdev if stat.S_ISBLK(st.st_mode) or stat.S_ISCHR(st.st_mode) else 0]
+    # names of one file are known by the first of them
+    line.append(groups.setdefault((st.st_dev, st.st_ino), os.fsencode(path).hex()[-40:]) if st.st_nlink > 1 and not kind else '')
+    if not portable:
+        line += [st.st_ino, st.st_blocks, st.st_mtime_ns, st.st_ctime_ns]
+    return ' '.join(map(str, [os.fsencode(path).decode('latin-1').encode('unicode_escape').decode()] + line +
+                        [contents(path, st)] + attributes(path, portable)))
+
+
+def listing(top, portable):
+    groups = {}
+    os.chdir(top)
+    yield entry('.', portable, groups)
+    for here, dirs, files in os.walk('.'):
+        if here == '.' and 'lost+found' in dirs:
+            dirs.remove('lost+found')
+        dirs.sort()
+        for name in sorted(dirs + files):
+            yield entry(os.path.join(here, name), portable, groups)
+
+
+def main():
+    if sys.argv[1] == 'show':
+        for line in listing(sys.argv[2], False):
+            print(line)
+        return 0
+    a, b = (list(listing(os.path.abspath(d), True)) for d in [os.path.abspath(p) for p in sys.argv[2:4]])
+    # the roots are made by others
+    extra = [l for l in a[1:] if l not in set(b[1:])], [l for l in b[1:] if l not in set(a[1:])]
+    for sign, lines in zip('<>', extra):
+        for line in lines[:10]:
+            print('#', sign, line[:300])
+    return bool(extra[0] or extra[1])
+
+
+if __name__ == '__main__':
+    sys.exit(main())
