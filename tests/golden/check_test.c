@@ -15,6 +15,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <linux/bio.h>
+#include <linux/kernel.h>
+
 #include "engine/btree/btrees.h"
 #include "engine/btree/iter.h"
 #include "engine/check/check.h"
@@ -22,10 +25,12 @@
 #include "engine/format/values.h"
 #include "engine/journal/overlay.h"
 #include "engine/journal/replay.h"
+#include "engine/key/extent.h"
 #include "engine/names/snapshot.h"
 #include "../lib/golden_set.h"
 #include "../lib/memory_set.h"
 #include "../lib/set_check.h"
+#include "kapi/kapi.h"
 
 struct fixture {
 	struct golden_set	g;
@@ -254,6 +259,91 @@ static void journal_bucket(void **state)
 	end(&f);
 }
 
+/* ---- nodes that cannot be read ---- */
+
+struct leaf {
+	unsigned int	nr;		/* which one is wanted */
+	unsigned int	met;
+	u64		sector;
+};
+
+static int find_leaf(void *ctx, const struct btree_node_view *v)
+{
+	struct extent_ptr_decoded p;
+	struct leaf *l = ctx;
+	struct extent_walk w;
+
+	if (v->error || v->level || l->met++ != l->nr)
+		return 0;
+	bce_extent_walk_init(&w, v->ptr, 512);
+	assert_true(bce_extent_next_ptr(&w, &p));
+	l->sector = p.ptr.sector;
+	return 0;
+}
+
+static blk_status_t leaf_fails(struct bio *bio, void *priv)
+{
+	const struct leaf *l = priv;
+	u64 start = bio->bi_iter.bi_sector;
+
+	return start <= l->sector && l->sector < start + max(bio_sectors(bio), 1U) ?
+		BLK_STS_IOERR : BLK_STS_OK;
+}
+
+/* leaf @nr of a btree of "many"; false: it has no so many */
+static bool leaf_place(unsigned int btree_id, struct leaf *l)
+{
+	struct fixture f;
+
+	begin(&f, "many");
+	start(&f);
+	assert_int_equal(bce_btree_for_each_node(f.btrees, btree_id, find_leaf, l), 0);
+	end(&f);
+	return l->nr + 1 < l->met;	/* there is one behind it */
+}
+
+/*
+ * One leaf of each btree that has several is unreadable: nothing is made up about what it held, and what is
+ * wrong behind it is found.
+ */
+static void leaf_unreadable(void **state)
+{
+	static const unsigned int ids[] = {
+		BTREE_ID_inodes, BTREE_ID_dirents, BTREE_ID_extents, BTREE_ID_alloc,
+		BTREE_ID_backpointers,
+	};
+	struct bch_dirent lost = { .d_inum = cpu_to_le64(1234567), .d_type = 8 };
+	/* a pointer into bucket 105, which is free, with a generation that it has not reached */
+	u64 ptr = BITS_SET(BITS_SET(1ULL, EXTENT_PTR_OFFSET, 105 * 256), EXTENT_PTR_GEN, 100);
+	unsigned int tried = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(ids); i++)
+		for (unsigned int nr = 0; nr < 2; nr++) {
+			struct leaf leaf = { .nr = nr };
+			struct kapi_bdev_fault fault = { .before = leaf_fails, .priv = &leaf };
+			struct fixture f;
+
+			if (!leaf_place(ids[i], &leaf))
+				continue;
+			tried++;
+			begin(&f, "many");
+			memory_key(&f.m, BTREE_ID_dirents, KEY_TYPE_dirent,
+				   SPOS(1ULL << 62, 5, U32_MAX), 0, &lost, sizeof(lost));
+			memory_key(&f.m, BTREE_ID_extents, KEY_TYPE_extent,
+				   SPOS(1ULL << 62, 8, U32_MAX), 8, &ptr, sizeof(ptr));
+			kapi_bdev_set_fault(f.g.bdev[0], &fault);
+			start(&f);
+			run_all(&f);
+			assert_int_equal(f.c.unreadable_nodes, 1);
+			FOUND_ONLY(&f, BCE_ERR_btree_node_read_error, BCE_ERR_key_in_missing_inode,
+				   BCE_ERR_dirent_to_missing_inode,
+				   BCE_ERR_ptr_gen_newer_than_bucket_gen,
+				   BCE_ERR_ptr_to_missing_replicas_entry, );
+			end(&f);
+		}
+	assert_int_equal(tried, 6);
+}
+
 /* the same through the set, as tools and crash tests do it */
 static void set_opened(void **state)
 {
@@ -306,6 +396,7 @@ int main(void)
 		cmocka_unit_test(superblock_bucket),
 		cmocka_unit_test(superblock_as_journal),
 		cmocka_unit_test(journal_bucket),
+		cmocka_unit_test(leaf_unreadable),
 		cmocka_unit_test(set_opened),
 		cmocka_unit_test(set_recorded),
 	};

@@ -415,36 +415,102 @@ void bce_btree_iter_unlock(struct btree_iter *iter)
 }
 EXPORT_SYMBOL_GPL(bce_btree_iter_unlock);
 
+/* ---- past damage ---- */
+
+/* where the range of the child of level @level ends that has the position; false: not to be known */
+static bool range_end(const struct btree_iter *iter, unsigned int level, struct bpos *end)
+{
+	const struct bkey *k;
+	struct btree_iter up;
+
+	bce_btree_iter_init(&up, iter->btrees, iter->btree_id, level + 1, iter->search, 0, NULL);
+	k = bce_btree_iter_peek(&up);
+	if (!IS_ERR_OR_NULL(k))
+		*end = k->p;
+	bce_btree_iter_exit(&up);
+	return !IS_ERR_OR_NULL(k);
+}
+
+/* Pointers stand where their nodes end. An unreadable node above the leaves hides all below it. */
+bool bce_btree_iter_skip_unreadable(struct btree_iter *iter)
+{
+	struct bpos end;
+
+	path_unlock(iter);
+	iter->unlocked = NULL;
+	for (unsigned int level = iter->level; level + 1 < BTREE_MAX_DEPTH; level++) {
+		if (!range_end(iter, level, &end))
+			continue;
+		iter->search = bpos_successor(end);
+		iter->at_end = !bpos_cmp(end, SPOS_MAX);
+		return !iter->at_end;
+	}
+	iter->at_end = true;
+	return false;
+}
+
 /* ---- all keys ---- */
+
+static int call_with_copy(struct btree_iter *iter, const struct bkey *found, struct bkey_buf *copy,
+			  int (*fn)(void *ctx, const struct bkey *k), void *ctx)
+{
+	struct bkey k = *found;
+
+	memcpy(copy->v, k.v, bkey_val_bytes(&k));
+	k.v = copy->v;
+	bce_btree_iter_unlock(iter);
+	return fn(ctx, &k);
+}
+
+/* @past_damage: go on behind what cannot be read, and return its error at the end */
+static int for_each_key(struct btree_iter *iter, struct bkey_buf *copy, bool past_damage,
+			int (*fn)(void *ctx, const struct bkey *k), void *ctx)
+{
+	const struct bkey *found = bce_btree_iter_peek(iter);
+	int ret = 0, damage = 0;
+
+	while (!ret && found) {
+		if (!IS_ERR(found)) {
+			ret = call_with_copy(iter, found, copy, fn, ctx);
+			found = ret ? NULL : bce_btree_iter_next(iter);
+			continue;
+		}
+		damage = PTR_ERR(found);
+		if (!past_damage || damage == -ENOMEM || !bce_btree_iter_skip_unreadable(iter))
+			break;
+		found = bce_btree_iter_peek(iter);
+	}
+	return ret ?: damage;
+}
+
+static int walk_btree(struct btrees *b, unsigned int btree_id, const struct snapshot_view *view,
+		      bool past_damage, int (*fn)(void *ctx, const struct bkey *k), void *ctx)
+{
+	struct bkey_buf *copy = kmalloc(sizeof(*copy), GFP_KERNEL);
+	struct btree_iter iter;
+	int ret;
+
+	if (!copy)
+		return -ENOMEM;
+	bce_btree_iter_init(&iter, b, btree_id, 0, POS_MIN, BTREE_ITER_PREFETCH, view);
+	ret = for_each_key(&iter, copy, past_damage, fn, ctx);
+	bce_btree_iter_exit(&iter);
+	kfree(copy);
+	return ret;
+}
 
 int bce_btree_for_each_key(struct btrees *b, unsigned int btree_id,
 			   const struct snapshot_view *view,
 			   int (*fn)(void *ctx, const struct bkey *k), void *ctx)
 {
-	struct bkey_buf *copy = kmalloc(sizeof(*copy), GFP_KERNEL);
-	const struct bkey *found;
-	struct btree_iter iter;
-	int ret = 0;
+	return walk_btree(b, btree_id, view, false, fn, ctx);
+}
 
-	if (!copy)
-		return -ENOMEM;
-	bce_btree_iter_init(&iter, b, btree_id, 0, POS_MIN, BTREE_ITER_PREFETCH, view);
-	for (found = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(found);
-	     found = bce_btree_iter_next(&iter)) {
-		struct bkey k = *found;
-
-		memcpy(copy->v, k.v, bkey_val_bytes(&k));
-		k.v = copy->v;
-		bce_btree_iter_unlock(&iter);
-		ret = fn(ctx, &k);
-		if (ret)
-			break;
-	}
-	if (!ret && IS_ERR(found))
-		ret = PTR_ERR(found);
-	bce_btree_iter_exit(&iter);
-	kfree(copy);
-	return ret;
+int bce_btree_for_each_readable_key(struct btrees *b, unsigned int btree_id,
+				    const struct snapshot_view *view,
+				    int (*fn)(void *ctx, const struct bkey *k), void *ctx)
+{
+	return walk_btree(b, btree_id, view, true, fn, ctx);
 }
 
 /* ---- one key ---- */

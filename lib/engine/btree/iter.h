@@ -91,12 +91,22 @@ void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos);
 void bce_btree_iter_unlock(struct btree_iter *iter);
 
 /*
+ * After an error of peek or next: go on behind the node that cannot be read. Drops locks.
+ * Return: false if nothing is behind it.
+ */
+bool bce_btree_iter_skip_unreadable(struct btree_iter *iter);
+
+/*
  * All keys of a btree, or those seen in @view, from the first on. @k is a copy and no lock is held while
  * @fn runs; what it returns, if not 0, ends the walk. Return: that; 0; -EIO, -ENOMEM.
  */
 int bce_btree_for_each_key(struct btrees *b, unsigned int btree_id,
 			   const struct snapshot_view *view,
 			   int (*fn)(void *ctx, const struct bkey *k), void *ctx);
+/* the same, passing over nodes that cannot be read; their error at the end, but -ENOMEM at once */
+int bce_btree_for_each_readable_key(struct btrees *b, unsigned int btree_id,
+				    const struct snapshot_view *view,
+				    int (*fn)(void *ctx, const struct bkey *k), void *ctx);
 
 /*
  * One key at an exact logical position as seen in @view (or at the exact full

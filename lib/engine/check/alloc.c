@@ -204,32 +204,42 @@ static void told_incomplete(struct alloc_check *a, unsigned int btree_id, int er
 	a->incomplete = true;
 }
 
+static void count_key(struct alloc_check *a, const char *pass)
+{
+	if (++a->done % PROGRESS_KEYS)
+		return;
+	if (a->c->progress)
+		a->c->progress(a->c->progress_ctx, pass, a->done, a->c->keys);
+	cond_resched();
+}
+
 int check_walk(struct alloc_check *a, unsigned int btree_id, unsigned int level, const char *pass,
 	       check_key_fn fn)
 {
-	struct check *c = a->c;
 	struct btree_iter iter;
 	const struct bkey *k;
 	int ret = 0;
 
-	bce_btree_iter_init(&iter, c->btrees, btree_id, level, POS_MIN,
+	bce_btree_iter_init(&iter, a->c->btrees, btree_id, level, POS_MIN,
 			    level ? 0 : BTREE_ITER_PREFETCH, NULL);
-	for (k = bce_btree_iter_peek(&iter); !ret && !IS_ERR_OR_NULL(k);
-	     k = bce_btree_iter_next(&iter)) {
-		check_version(a, btree_id, k);
-		ret = fn(a, btree_id, level, k);
-		if (!level && !(++a->done % PROGRESS_KEYS)) {
-			if (c->progress)
-				c->progress(c->progress_ctx, pass, a->done, c->keys);
-			cond_resched();
+	k = bce_btree_iter_peek(&iter);
+	while (!ret && k) {
+		if (!IS_ERR(k)) {
+			check_version(a, btree_id, k);
+			ret = fn(a, btree_id, level, k);
+			if (!level)
+				count_key(a, pass);
+			k = ret ? NULL : bce_btree_iter_next(&iter);
+			continue;
 		}
-	}
-	if (!ret && IS_ERR(k)) {
 		ret = PTR_ERR(k);
-		if (ret != -ENOMEM) {
-			told_incomplete(a, btree_id, ret);
-			ret = 0;
-		}
+		if (ret == -ENOMEM)
+			break;
+		told_incomplete(a, btree_id, ret);
+		ret = 0;
+		if (!bce_btree_iter_skip_unreadable(&iter))
+			break;
+		k = bce_btree_iter_peek(&iter);
 	}
 	bce_btree_iter_exit(&iter);
 	return ret;

@@ -15,6 +15,7 @@
  */
 #include "engine/check/names_internal.h"
 
+#include <linux/bits.h>
 #include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -81,9 +82,11 @@ int check_names_walk(struct name_check *n, unsigned int btree_id, const char *pa
 		     name_key_fn fn)
 {
 	struct names_walk w = { n, pass, fn };
+	int ret = bce_btree_for_each_readable_key(n->c->btrees, btree_id, NULL, walk_key, &w);
 
-	return check_memory_only(bce_btree_for_each_key(n->c->btrees, btree_id, NULL, walk_key,
-							&w));
+	if (ret)
+		n->unreadable |= BIT_ULL(btree_id);
+	return check_memory_only(ret);
 }
 
 static int check_xattr(struct name_check *n, const struct bkey *k)
@@ -117,7 +120,7 @@ static int run(struct name_check *n)
 		ret = check_names_walk(n, BTREE_ID_xattrs, "attributes", check_xattr);
 	if (!ret)
 		ret = check_inode_index(n);
-	if (!ret)
+	if (!ret && !(n->unreadable & BIT_ULL(BTREE_ID_dirents)))
 		check_links_compare(n);
 	return ret;
 }

@@ -49,6 +49,7 @@ struct name_check {
 	struct bkey_buf		buf2;
 	u64			done;
 	bool			clean;
+	u64			unreadable;	/* bit per btree that was not wholly read */
 	struct {
 		bool		valid;
 		int		ret;
