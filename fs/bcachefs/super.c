@@ -36,7 +36,15 @@ static struct kmem_cache *inode_cache;
 
 enum opt {
 	OPT_ACL, OPT_DEGRADED, OPT_VERY_DEGRADED, OPT_NOCHANGES, OPT_NORECOVERY,
-	OPT_NO_SPLITBRAIN_CHECK,
+	OPT_NO_SPLITBRAIN_CHECK, OPT_ERRORS,
+};
+
+static const struct constant_table error_policies[] = {
+	{ "continue",	BCE_ERRORS_CONTINUE },
+	{ "fix_safe",	BCE_ERRORS_FIX_SAFE },
+	{ "panic",	BCE_ERRORS_PANIC },
+	{ "ro",		BCE_ERRORS_RO },
+	{}
 };
 
 static const struct fs_parameter_spec param_spec[] = {
@@ -46,6 +54,7 @@ static const struct fs_parameter_spec param_spec[] = {
 	fsparam_flag("nochanges",		OPT_NOCHANGES),
 	fsparam_flag("norecovery",		OPT_NORECOVERY),
 	fsparam_flag("no_splitbrain_check",	OPT_NO_SPLITBRAIN_CHECK),
+	fsparam_enum("errors",			OPT_ERRORS, error_policies),
 	{}
 };
 
@@ -53,6 +62,8 @@ static const struct fs_parameter_spec param_spec[] = {
 struct mount_opts {
 	bool		acl_given;
 	bool		acl;
+	bool		errors_given;
+	unsigned int	errors;		/* enum bce_errors_policy */
 	unsigned long	table_opts;	/* bit per enum opt that belongs to the table */
 };
 
@@ -67,6 +78,9 @@ static int parse_param(struct fs_context *fc, struct fs_parameter *param)
 	if (opt == OPT_ACL) {
 		opts->acl_given = true;
 		opts->acl = !result.negated;
+	} else if (opt == OPT_ERRORS) {
+		opts->errors_given = true;
+		opts->errors = result.uint_32;
 	} else {
 		opts->table_opts |= BIT(opt);
 	}
@@ -89,6 +103,16 @@ static const char *contradiction(const struct mount_opts *m, const struct bce_op
 	return NULL;
 }
 
+static const char *error_policy_name(enum bce_errors_policy policy)
+{
+	const struct constant_table *p;
+
+	for (p = error_policies; p->name; p++)
+		if (p->value == policy)
+			return p->name;
+	return "unknown";
+}
+
 static int show_options(struct seq_file *m, struct dentry *root)
 {
 	struct bcachefs_super *vs = to_bcachefs_super(root->d_sb);
@@ -97,6 +121,7 @@ static int show_options(struct seq_file *m, struct dentry *root)
 	bce_set_opts(vs->set, &opts);
 	if (!vs->acl)
 		seq_puts(m, ",noacl");
+	seq_printf(m, ",errors=%s", error_policy_name(bce_set_errors_get(vs->set)));
 	if (opts.degraded == BCE_DEGRADED_YES)
 		seq_puts(m, ",degraded");
 	if (opts.degraded == BCE_DEGRADED_VERY)
@@ -158,6 +183,17 @@ static int check_table_writable(struct fs_context *fc, struct bce_set *set)
 	errorf(fc, "bcachefs: the set was assembled with %s%s: mount it with -o ro, or stop it and assemble it without",
 	       feature, strcmp(feature, "read_only") ? "" : " (or as a read-only device)");
 	return -EROFS;
+}
+
+/*
+ * An error has ended writing: everybody sees a read-only file system from now on. Changes under way, and
+ * dirty pages, meet -EROFS in the engine.
+ */
+static void writing_ended(void *ctx)
+{
+	struct super_block *sb = ctx;
+
+	sb->s_flags |= SB_RDONLY;
 }
 
 static int go_rw(struct fs_context *fc, struct bce_set *set)
@@ -230,6 +266,7 @@ static void put_super(struct super_block *sb)
 
 	/* what went wrong has been said by the engine */
 	bce_set_go_ro(vs->set);
+	bce_set_on_error_end(vs->set, NULL, NULL);
 	bce_set_release(vs->set, sb);
 	bce_set_put(vs->set);
 	kfree(vs);
@@ -319,6 +356,7 @@ static void set_geometry(struct super_block *sb, const struct bce_set_info *info
 static int fill_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct bce_file_id root_id = { .subvol = BCE_ROOT_SUBVOL };
+	const struct mount_opts *opts = fc->fs_private;
 	struct bce_subvolume root_subvol;
 	struct bcachefs_super *vs;
 	struct bce_set *set;
@@ -347,6 +385,8 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	/* an inode may remember that it has no privileges to be taken away when it is written */
 	sb->s_flags |= SB_NOSEC;
 
+	bce_set_errors_set(set, opts->errors_given ? opts->errors : vs->info.errors_policy);
+	bce_set_on_error_end(set, writing_ended, sb);
 	ret = sb_rdonly(sb) ? 0 : go_rw(fc, set);
 	if (ret)
 		goto fail;
@@ -423,12 +463,17 @@ static int remount_ro(struct super_block *sb)
 /* mount(8) repeats the options that are in effect */
 static int reconfigure(struct fs_context *fc)
 {
+	const struct mount_opts *opts = fc->fs_private;
 	struct super_block *sb = fc->root->d_sb;
 	bool ro = fc->sb_flags & SB_RDONLY;
 	int ret = check_options(fc, to_bcachefs_super(sb));
 
-	if (ret || !(fc->sb_flags_mask & SB_RDONLY) || ro == sb_rdonly(sb))
+	if (ret)
 		return ret;
+	if (opts->errors_given)
+		bce_set_errors_set(to_bcachefs_super(sb)->set, opts->errors);
+	if (!(fc->sb_flags_mask & SB_RDONLY) || ro == sb_rdonly(sb))
+		return 0;
 	return ro ? remount_ro(sb) : go_rw(fc, to_bcachefs_super(sb)->set);
 }
 

@@ -101,6 +101,25 @@ int bce_set_go_rw(struct bce_set *set, char why[512]);
 int bce_set_go_ro(struct bce_set *set);
 /* also while it is suspended; not after an error has ended writing */
 bool bce_set_is_rw(struct bce_set *set);
+/* why writing was ended by an error; "" if it was not. Valid as long as the set */
+const char *bce_set_fail_reason(const struct bce_set *set);
+/*
+ * @ended is called once an error has ended writing. Context: any process context, under a spinlock, with
+ * any locks of the engine's held: it notes that and no more. NULL: nobody; none runs any more
+ */
+void bce_set_on_error_end(struct bce_set *set, void (*ended)(void *ctx), void *ctx);
+
+/* what happens when the format's rules are found broken while the set is written; as stored */
+enum bce_errors_policy {
+	BCE_ERRORS_CONTINUE,		/* the call that met it fails, the rest goes on */
+	BCE_ERRORS_FIX_SAFE,		/* the same: nothing is repaired at present */
+	BCE_ERRORS_PANIC,
+	BCE_ERRORS_RO,			/* no more writing */
+};
+/* until the set is opened anew; at first as the superblock says */
+void bce_set_errors_set(struct bce_set *set, enum bce_errors_policy policy);
+enum bce_errors_policy bce_set_errors_get(const struct bce_set *set);
+
 /**
  * bce_set_suspend() - nothing is written to the members until bce_set_resume()
  *
@@ -175,6 +194,7 @@ struct bce_set_info {
 	u8	nr_present;
 	bool	degraded;
 	bool	acl;
+	u8	errors_policy;		/* enum bce_errors_policy, of the superblock */
 	u64	capacity_sectors;	/* sum of buckets of all members */
 	u64	device_sectors_total;	/* raw */
 	u64	journal_keys_overlaid;

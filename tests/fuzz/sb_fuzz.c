@@ -118,7 +118,7 @@ static void edit(struct sb_writer *w, unsigned int which)
 	if (which & 1) {
 		bce_sb_replicas_add(w, BCH_DATA_user, which >> 4 & 1, m.exists ? 1ULL << dev : 0);
 		bce_sb_blacklist_add(w, 1 << which % 40, 2ULL << which % 50);
-		bce_sb_error_count(w, which * 3);
+		bce_sb_error_count(w, which * 3, 1);
 		bce_sb_counter_add(w, which % 79, 1);
 	}
 	if (which & 2) {

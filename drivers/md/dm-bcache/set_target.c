@@ -326,13 +326,15 @@ static int set_map(struct dm_target *ti, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-static const char *state_text(const struct bce_set_info *info)
+static const char *state_text(struct set_target *t, const struct bce_set_info *info)
 {
 	if (info->start_error)
 		return "failed";
 	if (!info->started)
 		return "starting";
-	return info->nr_present ? "running" : "lost";
+	if (!info->nr_present)
+		return "lost";
+	return *bce_set_fail_reason(t->set) ? "stopped" : "running";
 }
 
 /* one line, one field per word: docs/dm-bcache.md, "Status" */
@@ -342,7 +344,7 @@ static unsigned int emit_status(struct set_target *t, char *result, unsigned int
 	unsigned int sz = 0, i;
 
 	bce_set_info(t->set, &info);
-	DMEMIT("%s %d %s %s %s %u %u %llu", state_text(&info), info.start_error,
+	DMEMIT("%s %d %s %s %s %u %u %llu", state_text(t, &info), info.start_error,
 	       info.clean ? "clean" : "dirty", info.read_only ? "ro" : "rw",
 	       info.degraded ? "degraded" : "complete", info.nr_present, info.nr_members,
 	       info.errors);

@@ -65,7 +65,7 @@ static struct bch_sb_field_errors *error_entry_make(struct sb_writer *w, unsigne
 	return errors;
 }
 
-int bce_sb_error_count(struct sb_writer *w, unsigned int error_id)
+int bce_sb_error_count(struct sb_writer *w, unsigned int error_id, u64 nr)
 {
 	unsigned int at = error_place(sb_writer_field(w, BCH_SB_FIELD_errors), error_id);
 	struct bch_sb_field_errors *errors;
@@ -81,8 +81,8 @@ int bce_sb_error_count(struct sb_writer *w, unsigned int error_id)
 		return PTR_ERR(errors);
 	v = le64_to_cpu(errors->entries[at].v);
 	count = BITS_GET(v, BCH_SB_ERROR_COUNT);
-	if (count < ERROR_COUNT_MAX)
-		v = BITS_SET(v, BCH_SB_ERROR_COUNT, count + 1);
+	count += min_t(u64, nr, ERROR_COUNT_MAX - min_t(u64, count, ERROR_COUNT_MAX));
+	v = BITS_SET(v, BCH_SB_ERROR_COUNT, count);
 	errors->entries[at].v = cpu_to_le64(v);
 	errors->entries[at].last_error_time = cpu_to_le64(ktime_get_real_seconds());
 	return 0;

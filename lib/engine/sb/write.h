@@ -102,8 +102,8 @@ int bce_sb_clean_set(struct sb_writer *w, u64 journal_seq, const void *entries, 
 int bce_sb_journal_set(struct sb_writer *w, unsigned int dev, const u64 *buckets, unsigned int nr);
 /* node sectors in a member's btree bitmap. Return: 1 changed, 0 it was marked */
 int bce_sb_btree_bitmap_mark(struct sb_writer *w, unsigned int dev, u64 sector, u32 sectors);
-/* one more finding of @error_id in section errors; HAS_ERRORS set */
-int bce_sb_error_count(struct sb_writer *w, unsigned int error_id);
+/* @nr more findings of @error_id in section errors; HAS_ERRORS set */
+int bce_sb_error_count(struct sb_writer *w, unsigned int error_id, u64 nr);
 /* section ext, made if needed; ERR_PTR(-ENOSPC, -ENOMEM) */
 struct bch_sb_field_ext *bce_sb_ext(struct sb_writer *w);
 /* statistics: enum bch_counter; nothing is written because of it */

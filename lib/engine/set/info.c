@@ -64,6 +64,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		.nr_present = hweight64(present),
 		.errors = bce_log_errors_total(set->log),
 		.acl = sb->acl,
+		.errors_policy = bce_sb_option_named(set->best.sb, "errors"),
 	};
 	if (state == SET_START_FAILED)
 		out->start_error = set->start_error;
@@ -129,6 +130,12 @@ int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member 
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bce_set_member);
+
+const char *bce_set_fail_reason(const struct bce_set *set)
+{
+	return set->fail_reason;
+}
+EXPORT_SYMBOL_GPL(bce_set_fail_reason);
 
 size_t bce_set_drop_cache(struct bce_set *set)
 {

@@ -289,6 +289,7 @@ static struct bce_set *set_alloc(const struct bce_open_opts *opts)
 	refcount_set(&set->ref, 1);
 	mutex_init(&set->lock);
 	mutex_init(&set->rw_lock);
+	spin_lock_init(&set->ended_lock);
 	init_waitqueue_head(&set->start_wait);
 	init_waitqueue_head(&set->resume_wait);
 	INIT_LIST_HEAD(&set->registry_link);
@@ -333,6 +334,7 @@ static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 	if (ret)
 		return ret;
 	bce_sb_info(set->best.sb, &set->info);
+	set->errors_policy = bce_sb_option_named(set->best.sb, "errors");
 	set_name_log(set);
 	if (set->opts.message)
 		bce_log_set_print(set->log, log_to_message, set);

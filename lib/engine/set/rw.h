@@ -41,6 +41,9 @@ struct set_rw {
 	wait_queue_head_t	idle;
 	atomic64_t		key_version;
 	atomic64_t		io_clock[2];
+	struct bce_set		*set;
+	struct delayed_work	findings_work;
+	u64			findings_told[BCE_ERR_NR];	/* counted in the superblock, or before writing */
 	bool			was_clean;	/* how the last writer ended */
 	bool			initialized;
 	u64			next_seq;	/* of the journal */
@@ -91,6 +94,15 @@ int bce_set_flush_all(struct bce_set *set);
 
 /* rw_lock, taken while the set is not suspended */
 void bce_set_lock_running(struct bce_set *set);
+
+/* ---- findings.c ---- */
+
+void bce_set_findings_init(struct bce_set *set, struct set_rw *rw);
+void bce_set_findings_begin(struct bce_set *set);
+/* no work of theirs any more */
+void bce_set_findings_end(struct bce_set *set);
+/* those not counted yet, to the image of the superblock; under its lock */
+void bce_set_findings_note(struct bce_set *set);
 
 /* ---- rw_rooms.c: data and names ---- */
 

@@ -402,6 +402,7 @@ static int rw_run(struct bce_set *set, struct text_buf *why)
 		bce_text_printf(why, "%ssuperblocks cannot be written", why->len ? "; " : "");
 		return ret;
 	}
+	bce_set_findings_begin(set);
 	ret = rw_rooms(set);
 	if (!ret)
 		/* recovery itself changes keys; pairs with bce_set_write_get() */
@@ -423,6 +424,8 @@ static int rw_make(struct bce_set *set)
 	if (!rw)
 		return -ENOMEM;
 	init_waitqueue_head(&rw->idle);
+	rw->set = set;
+	bce_set_findings_init(set, rw);
 	rw->was_clean = set->replay.clean;
 	rw->initialized = set->info.initialized;
 	rw->next_seq = max_t(u64, set->replay.next_seq, 1);

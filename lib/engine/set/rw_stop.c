@@ -123,6 +123,23 @@ static bool fail_once(struct set_rw *rw)
 	return false;
 }
 
+static void tell_ended(struct bce_set *set)
+{
+	spin_lock(&set->ended_lock);
+	if (set->ended)
+		set->ended(set->ended_ctx);
+	spin_unlock(&set->ended_lock);
+}
+
+void bce_set_on_error_end(struct bce_set *set, void (*ended)(void *ctx), void *ctx)
+{
+	spin_lock(&set->ended_lock);
+	set->ended = ended;
+	set->ended_ctx = ctx;
+	spin_unlock(&set->ended_lock);
+}
+EXPORT_SYMBOL_GPL(bce_set_on_error_end);
+
 void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 {
 	struct set_rw *rw = smp_load_acquire(&set->rw);
@@ -137,6 +154,8 @@ void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 	va_start(args, fmt);
 	bce_text_vprintf(&text, fmt, args);
 	va_end(args);
+	strscpy(set->fail_reason, bce_text_str(&text), sizeof(set->fail_reason));
+	tell_ended(set);
 	bce_log_line(set->log, BCE_LOG_ERR, "%s: the set is read-only from now on",
 		     bce_text_str(&text));
 	bce_text_exit(&text);
@@ -202,6 +221,7 @@ static int sb_write_clean(struct bce_set *set, u64 seq, const struct journal_rin
 	if (!entries)
 		return -ENOMEM;
 	bce_sb_edit_begin(set->rw->sb);
+	bce_set_findings_note(set);
 	ret = bce_sb_clean_set(set->rw->sb, seq, entries, clean_entries(set, entries));
 	if (!ret)
 		ret = sb_note_rings(set, seq, ends);
@@ -222,6 +242,7 @@ static int sb_write_clean(struct bce_set *set, u64 seq, const struct journal_rin
 static void sb_write_failed(struct bce_set *set)
 {
 	bce_sb_edit_begin(set->rw->sb);
+	bce_set_findings_note(set);
 	BCH_SB_FLAG_SET(bce_sb_image(set->rw->sb), HAS_ERRORS, 1);
 	if (bce_sb_write(set->rw->sb))
 		bce_log_line(set->log, BCE_LOG_ERR, "the superblock could not be told of the error");
@@ -297,6 +318,7 @@ void bce_set_rw_free(struct bce_set *set)
 		if (rw->alloc)
 			bce_allocator_stop(rw->alloc);
 		rooms_close(set);
+		bce_set_findings_end(set);
 	}
 	bce_sb_writer_close(rw->sb);
 	bce_set_rings_free(rw->ring);
@@ -329,7 +351,8 @@ static int go_ro(struct bce_set *set)
 	if (ret && rw->journal)
 		bce_journal_halt(rw->journal);
 	rooms_close(set);
-	if (ret && rw->sb)
+	bce_set_findings_end(set);
+	if (ret && bce_members_present(set->members))
 		sb_write_failed(set);
 	WRITE_ONCE(rw->state, ret ? RW_FAILED : RW_OFF);
 	return ret;

@@ -65,6 +65,12 @@ struct bce_set {
 	unsigned int		suspended;	/* changed under @rw_lock; bce_set_suspend() */
 	wait_queue_head_t	resume_wait;	/* woken when it falls to 0, or writing ends by an error */
 
+	enum bce_errors_policy	errors_policy;
+	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
+	void			*ended_ctx;
+	spinlock_t		ended_lock;	/* both */
+	char			fail_reason[128];	/* set before @rw's state says so */
+
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
 	int			start_error;
 	wait_queue_head_t	start_wait;

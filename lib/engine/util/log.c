@@ -49,6 +49,8 @@ struct bce_log {
 	char			name[LOG_NAME_BYTES];
 	bce_log_print_fn	print;
 	void			*print_ctx;
+	void			(*found)(void *ctx, enum bce_error id);
+	void			*found_ctx;
 	u64			total;
 	struct log_limit	limit;
 	struct log_id		ids[BCE_ERR_NR];
@@ -76,6 +78,16 @@ void bce_log_set_name(struct bce_log *log, const char *set_name)
 
 	spin_lock_irqsave(&log->lock, flags);
 	strscpy(log->name, set_name, sizeof(log->name));
+	spin_unlock_irqrestore(&log->lock, flags);
+}
+
+void bce_log_set_found(struct bce_log *log, void (*found)(void *ctx, enum bce_error id), void *ctx)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&log->lock, flags);
+	log->found = found;
+	log->found_ctx = ctx;
 	spin_unlock_irqrestore(&log->lock, flags);
 }
 
@@ -128,6 +140,9 @@ static bool route_error(struct bce_log *log, unsigned int id, struct log_route *
 	bool pass = true;
 
 	spin_lock_irqsave(&log->lock, flags);
+	/* under the lock, so that nobody is there when it has been taken away */
+	if (log->found)
+		log->found(log->found_ctx, id);
 	route_fill(log, route);
 	log->total++;
 	if (counter)

@@ -117,7 +117,7 @@ static void limit(void **state)
 	assert_int_equal(bce_sb_blacklist_add(r.w, 1, 2), -ENOSPC);
 	assert_int_equal(bce_sb_label_set(r.w, 0, "ssd"), -ENOSPC);
 	assert_int_equal(bce_sb_clean_set(r.w, 1, "", 0), -ENOSPC);
-	assert_int_equal(bce_sb_error_count(r.w, 5), -ENOSPC);
+	assert_int_equal(bce_sb_error_count(r.w, 5, 1), -ENOSPC);
 	ring[0] = 30;
 	assert_int_equal(bce_sb_journal_set(r.w, 1, ring, 1), 0);
 	assert_int_equal(bce_sb_write(r.w), 0);
@@ -664,7 +664,7 @@ static void errors(void **state)
 	for (n = 0; n < 1000; n++) {
 		i = rnd() % 30 * 13;
 		bce_sb_edit_begin(r.w);
-		assert_int_equal(bce_sb_error_count(r.w, i), 0);
+		assert_int_equal(bce_sb_error_count(r.w, i, 1), 0);
 		bce_sb_edit_end(r.w);
 		count[i]++;
 	}
@@ -685,8 +685,8 @@ static void errors(void **state)
 	bce_sb_edit_begin(r.w);
 	((struct bch_sb_field_errors *)bce_sb_field(bce_sb_image(r.w), BCH_SB_FIELD_errors, NULL))
 		->entries[0].v |= cpu_to_le64(~0ULL << 16);
-	assert_int_equal(bce_sb_error_count(r.w, 0), 0);
-	assert_int_equal(bce_sb_error_count(r.w, 1 << 16), -EINVAL);
+	assert_int_equal(bce_sb_error_count(r.w, 0, 1), 0);
+	assert_int_equal(bce_sb_error_count(r.w, 1 << 16, 1), -EINVAL);
 	assert_int_equal(bce_sb_write(r.w), 0);
 	bce_sb_edit_end(r.w);
 	sb_rig_close(&r);
