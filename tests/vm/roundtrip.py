@@ -150,7 +150,7 @@ def run_judge(work, images, seed, operations, options):
     if found:
         raise Failed('judge', done.returncode, 'the in-tree driver complains:\n' + '\n'.join(found[:40]))
     # what it mended in memory is in what it shows, not on the members
-    if any(MISCOUNTED in line or 'incorrect i_sectors' in line for line in later) or done.returncode and later:
+    if any(MISCOUNTED in line or 'fixing' in line for line in later) or done.returncode and later:
         return None, later
     if done.returncode in DIED and last_step(results) == 'its own changes':
         return None, ['it died or stood still in the midst of its own changes']

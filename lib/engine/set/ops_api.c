@@ -173,14 +173,24 @@ EXPORT_SYMBOL_GPL(bce_quota_set);
 /* ---- durability ---- */
 
 /*
- * The inode's key says which journal entry changed it last. Data writes that did not change the
- * inode are not told apart from later ones: what is open now is flushed then.
+ * Whatever changes a file, its contents too, writes its inode's key, which says in which journal
+ * entry that was. Only up to there; nothing at all if others have had it flushed. A file that cannot be
+ * read may still have been changed: then everything.
  */
+static int sync_inode(struct set_rw *rw, struct bce_file_id inode)
+{
+	u64 seq;
+
+	if (names_inode_journal_seq(&rw->names.src, inode, &seq))
+		return bce_journal_flush(rw->journal);
+	return bce_journal_flush_seq(rw->journal, seq);
+}
+
 int bce_sync_inode(struct bce_set *set, struct bce_file_id inode)
 {
 	struct change_call c;
 
-	return bce_change_begin(set, &c) ?: bce_change_end(&c, bce_journal_flush(c.rw->journal));
+	return bce_change_begin(set, &c) ?: bce_change_end(&c, sync_inode(c.rw, inode));
 }
 EXPORT_SYMBOL_GPL(bce_sync_inode);
 
