@@ -53,6 +53,7 @@ help:
 	@echo '  tools        the tool, $(O:$(TOP)/%=%)/bcachectl'
 	@echo '  docs         manual pages, with a check of the links between the documents'
 	@echo '  install      modules, tool, manual, completion, udev rules and units'
+	@echo '  deb          Debian packages: the tool, the modules by DKMS, documentation'
 	@echo '  clean        remove everything built here (not the cache of kernels and root images)'
 	@echo
 	@echo 'Checking'

@@ -8,7 +8,7 @@ DEPS_LIBS := libblkid-dev libdevmapper-dev libjson-c-dev libkeyutils-dev liblz4-
 	liburcu-dev libxxhash-dev libzstd-dev zlib1g-dev
 DEPS_CHECK := groff udev clang libclang-rt-dev libcmocka-dev liblmdb-dev sparse attr acl keyutils fio dmsetup e2fsprogs xfsprogs \
 	btrfs-progs
-DEPS_VEHICLES := ca-certificates debian-archive-keyring fakeroot mmdebstrap qemu-system-x86 squashfs-tools-ng uidmap
+DEPS_VEHICLES := debhelper dh-dkms dpkg-dev ca-certificates debian-archive-keyring fakeroot mmdebstrap qemu-system-x86 squashfs-tools-ng uidmap
 
 DEPS := $(DEPS_BUILD) $(DEPS_LIBS) $(DEPS_CHECK) $(DEPS_VEHICLES)
 

@@ -69,11 +69,11 @@ REFUSED="lost.0 split.0 split.1 clone.0 clone.copy"
 
 early_script() {
 	local name
-	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro 0 0"
+	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro,x-systemd.device-timeout=600 0 0"
 	for name in short early stale; do
-		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro 0 0"
+		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=600 0 0"
 	done
-	echo "UUID=${UUID[crypt]} /mnt/crypt bcachefs ro,x-systemd.device-timeout=300 0 0"
+	echo "UUID=${UUID[crypt]} /mnt/crypt bcachefs ro,x-systemd.device-timeout=600 0 0"
 	echo "LABEL=late /mnt/late bcachefs ro,nofail 0 0"
 	echo "UUID=${UUID[split]} /mnt/split bcachefs ro,nofail 0 0"
 	echo "UUID=${UUID[clone]} /mnt/clone bcachefs ro,nofail 0 0"

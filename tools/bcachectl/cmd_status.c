@@ -144,6 +144,23 @@ static json_object *ask_daemon(void)
 	return out;
 }
 
+/* for scripts of an initramfs: who waits for what, one to a line; assembled sets do not */
+static void export_waiting(const struct seen_set *s, void *ctx)
+{
+	struct wanted *w = ctx;
+
+	if (!w->nr || is_wanted(w, s->set, s->verdict.info.label, s->set))
+		printf("%s %s\n", s->set, set_state_name(s->verdict.state));
+}
+
+static int export_all(char **names, unsigned int nr)
+{
+	struct wanted w = { .names = names, .nr = nr };
+
+	status_for_each_waiting(export_waiting, &w);
+	return EXIT_OK;
+}
+
 static int status_of_all(bool json, bool ask)
 {
 	json_object *out;
@@ -168,16 +185,19 @@ static int run(int argc, char **argv)
 {
 	enum { OPT_RECORDS = 256 };
 	static const struct option longopts[] = {
+		{ "export",	no_argument, NULL, 'x' },
 		{ "json",	no_argument, NULL, 'j' },
 		{ "records",	required_argument, NULL, OPT_RECORDS },
 		{ }
 	};
-	bool json = false, ask = true;
+	bool json = false, ask = true, export = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "j", longopts, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jx", longopts, NULL)) != -1) {
 		if (c == 'j') {
 			json = true;
+		} else if (c == 'x') {
+			export = true;
 		} else if (c == OPT_RECORDS) {
 			records_set_dir(optarg);
 			ask = false;
@@ -187,6 +207,8 @@ static int run(int argc, char **argv)
 	}
 	if (argc - optind > 64)
 		return usage_error(&cmd_status, "at most 64 sets can be named");
+	if (export)
+		return export_all(argv + optind, argc - optind);
 	if (optind < argc)
 		return status_of(argv + optind, argc - optind, json);
 	return status_of_all(json, ask);
@@ -194,11 +216,12 @@ static int run(int argc, char **argv)
 
 const struct command cmd_status = {
 	.name		= "status",
-	.args		= "[--json] [--records DIR] [SET...]",
+	.args		= "[--json | --export] [--records DIR] [SET...]",
 	.summary	= "show sets and their members, assembled or waiting",
 	.help		=
 		"A set that is not assembled is shown if udev has met members of it.\n\n"
 		"  -j, --json         machine-readable\n"
+		"  -x, --export       UUID and state of sets that wait, one to a line\n"
 		"      --records DIR  where incremental has kept its notes\n",
 	.run		= run,
 };

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# dracut module: bcachefs sets are assembled by udev's rules, with the units where dracut has systemd, by the rule itself
+# where not. When dracut has waited in vain, sets are started without their missing members, if all data has a copy.
+
+check() {
+	require_binaries bcachectl || return 1
+	[[ $hostonly ]] || [[ $mount_needs ]] && {
+		local fs
+		for fs in "${host_fs_types[@]}"; do
+			[[ $fs == bcachefs ]] && return 0
+		done
+		return 255
+	}
+	return 0
+}
+
+depends() {
+	echo dm rootfs-block
+}
+
+installkernel() {
+	hostonly='' instmods dm-bcache bcachefs
+}
+
+install() {
+	inst_multiple bcachectl sed cut
+	inst_multiple -o systemd-ask-password
+	ln -sf bcachectl "$initdir/usr/sbin/mount.bcachefs"
+	inst_rules 64-bcachefs-set.rules
+	if dracut_module_included "systemd"; then
+		inst_multiple -o \
+			"$systemdsystemunitdir/bcache-assemble@.service" \
+			"$systemdsystemunitdir/bcache-last-resort@.service" \
+			"$systemdsystemunitdir/bcache-last-resort@.timer" \
+			"$systemdsystemunitdir/bcache-unlock@.service" \
+			"$systemdsystemunitdir/bcache-shutdown.service" \
+			"${systemdutildir}/system-generators/bcachefs-generator"
+	fi
+	inst_hook pre-udev 30 "$moddir/bcachefs-modules.sh"
+	inst_hook initqueue/settled 50 "$moddir/bcachefs-unlock.sh"
+	inst_hook initqueue/timeout 50 "$moddir/bcachefs-last-resort.sh"
+}
