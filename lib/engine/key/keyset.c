@@ -4,11 +4,12 @@
  *
  * Keys have any length, so a binary search over them is impossible, and one over
  * a table of their places would touch a cache line of the node per step. Instead
- * a set carries an index, one entry per group of keys. A group is as many
- * neighbours as begin within GROUP_U64S words.
+ * a set carries an index of groups: what begins within GROUP_U64S words, so that the
+ * keys of one lie in few lines of cache.
  *
- *	keys	| k0 k1 k2 | k3 | k4 k5 | ...			packed, back to back
- *	index	  r(k0)      r(k3) r(k4)			and the places of k0, k3, k4
+ *	keys	| k0 k1 k2 | k3 k4 | k5 k6 k7 | k8 ...		packed, back to back
+ *	lines	[ r(k0) r(k3) r(k5) ... ] [ ... ] [ ... ]	and the places of k0, k3, k5
+ *	fences	[ first r of each of 8 lines ] [ ... ]		and so on, up to one line
  *
  * Residues. r(p) is a 64-bit number that grows with p and is what remains of a
  * position when everything is taken away that all keys of the set share: of each
@@ -16,21 +17,27 @@
  * needs. Usually that is all of the position (@exact). If it takes more than 64
  * bits the lowest are cut off, and different positions may have one residue.
  *
- * The entries are a search tree of cache lines: a line holds the residues of five
- * groups and where the groups begin, in ascending order, and has up to six children,
- * which are found by counting: those of line b are lines 6b + 1 .. 6b + 6. A step
- * counts the residues that are smaller than the wanted one, without a jump; there are
- * four or five steps in a node of 256 KiB, of which the last ones miss the cache once
- * each. Lines of the last level may be missing, and slots at the end of the order
- * are filled up with the largest residue.
+ * A line is a cache line and tells of LINE_GROUPS groups: the residue of the first,
+ * and by how much those of the others are larger, in 14 bits; if that is not enough
+ * their lowest bits are cut off (@shift). So in a set of 256 KiB the fences are a handful of
+ * lines, all lines together a few KiB, and mostly the keys alone are what a search has to wait
+ * for. In each line it counts the residues that are not larger than the wanted one, without a
+ * jump: those of a line four at a time, as parts of one number. Slots past the end of the order
+ * are filled up with the largest number, which counts never.
+ *
+ * What was cut off in a line can only make the count too large, and the first key of the group,
+ * which is looked at anyway, says so: then the search steps back.
+ *
+ * Where residues themselves are cut off they say little when many are equal. There a search
+ * asks the first key of each line, and group, whose residue is the wanted one, so no set of keys
+ * makes it slow.
  *
  * A search position may lie outside what residues can express. It is first
  * rounded up to the next position inside [min, max] of each field, which does not
- * change which key is the first at or after it: all keys are inside.
- *
- * A lookup finds the last group whose residue is less than that of the position, and
- * compares keys from there. Where residues are cut off and equal, the search asks the
- * first key of the group instead, so no set of keys makes it slow.
+ * change which key is the first at or after it: all keys are inside. All but the last
+ * key of the set, that is: in the node at the right end of a btree it is SPOS_MAX, and would
+ * take all bits that a residue has. So it counts for nothing here and begins no group; it is
+ * the answer to what is beyond all others.
  *
  * Comparing keys: if all keys are packed and the position takes at most 64 bits of
  * the format (@word_compare), residues are taken from the last word of the packed
@@ -63,33 +70,62 @@
 /* room for the key that ends searches */
 #define SENTINEL_U64S		BKEY_U64S
 
-#define LINE_SLOTS		5
-#define LINE_CHILDREN		(LINE_SLOTS + 1)
+/* residues of a line after the first: lanes of 16 bits, of which the highest is kept free */
+#define LANES			4
+#define LINE_WORDS		4
+#define LINE_SLOTS		(LANES * LINE_WORDS)
+#define LINE_GROUPS		(1 + LINE_SLOTS)
+#define SLOT_BITS		14
+#define SLOT_NONE		0x7fffULL
+#define IN_EACH_LANE		0x0001000100010001ULL
+
+#define FENCE_BITS		3
+#define FENCES			(1 << FENCE_BITS)
+/* as many levels of fences as 2^32 words of keys can need */
+#define FENCE_LEVELS_MAX	9
 
 /*
- * Some groups: the residue of the first key of each, and where they begin: slot i at
- * start[i + 1]; start[0] belongs to the group before them in the order of keys.
+ * Some groups. Group i begins with the first key at or after word @start + i * GROUP_U64S, which
+ * is @delta[i - 1] words further; several have the same first key if it follows a large one.
+ * @base is the residue of the first group's, at @start; lane i - 1 of @more says how much larger that of
+ * group i is, without its lowest @shift bits.
  */
-struct index_line {
-	u64	residue[LINE_SLOTS];
-	u32	start[LINE_SLOTS + 1];
+struct group_line {
+	u64	base;
+	u64	more[LINE_WORDS];
+	u32	start;
+	u8	delta[LINE_SLOTS];
+	u8	shift;
 };
 
-static_assert(sizeof(struct index_line) == 64 && LINE_SLOTS == 5);
+static_assert(sizeof(struct group_line) == 64);
+static_assert(BKEY_U64S + BKEY_VAL_U64S_MAX <= U8_MAX);
+
+/* @base of the first group line below each entry; nothing asks for the first one */
+struct fence_line {
+	u64	base[FENCES];
+};
+
+static_assert(sizeof(struct fence_line) == 64);
 
 /**
  * struct keyset_index - what searches a set
- * @min, @max:	  of each position field over all keys
+ * @min, @max:	  of each position field over all keys but the last
  * @base:	  what is taken off each field; of what is left
  * @right:	  lowest bits are cut off, 64 if nothing is kept, and
  * @left:	  the rest is moved to its place in the residue
  * @exact:	  different positions have different residues
  * @word_compare: @exact, and residues of keys are what their last word holds
- * @nr_lines:	  lines of the tree, at least one
+ * @nr_levels:	  of fences; none for a single line
+ * @line:	  the lines
+ * @level:	  where each level begins in @fence, from below; the topmost is one line
+ * @nr_lines:	  lines of groups, at least one
+ * @last:	  place of the last key
+ * @below:	  bits of a residue that are always 0
  * @memory:	  what was allocated for all this, of which the index is the aligned part
  * @bytes:	  memory of index and keys
- * @line:	  the tree; at a fixed place, so that its first line is fetched along
- *		  with these fields
+ * @fence:	  at a fixed place, so that the topmost is fetched along with these fields:
+ *		  levels lie in it from above
  */
 struct keyset_index {
 	struct bpos		min;
@@ -99,10 +135,15 @@ struct keyset_index {
 	u8			left[3];
 	bool			exact;
 	bool			word_compare;
+	struct group_line	*line;
+	u32			nr_levels;
+	u32			level[FENCE_LEVELS_MAX];
 	u32			nr_lines;
+	u32			last;
+	u64			below;
 	void			*memory;
 	size_t			bytes;
-	struct index_line	line[] __aligned(64);
+	struct fence_line	fence[] __aligned(64);
 };
 
 /* ---- merging ---- */
@@ -234,13 +275,14 @@ static unsigned int put_key(const struct keyset *set, const struct merge_run *fr
 
 /* what building the index wants to know of all keys */
 struct keys_summary {
-	struct bpos	min;
+	struct bpos	min;		/* of all but the last, unless there is only one */
 	struct bpos	max;
+	struct bpos	last;
+	u32		last_at;
 	u32		nr_unpacked;
-	u32		nr_groups;
 };
 
-static void summary_add(struct keys_summary *s, struct bpos p, const struct disk_key *k)
+static void summary_add_pos(struct keys_summary *s, struct bpos p)
 {
 	s->min.inode	= min(s->min.inode, p.inode);
 	s->min.offset	= min(s->min.offset, p.offset);
@@ -248,20 +290,23 @@ static void summary_add(struct keys_summary *s, struct bpos p, const struct disk
 	s->max.inode	= max(s->max.inode, p.inode);
 	s->max.offset	= max(s->max.offset, p.offset);
 	s->max.snapshot	= max(s->max.snapshot, p.snapshot);
-	s->nr_unpacked += (k->format & BKEY_FORMAT_MASK) != KEY_FORMAT_PACKED;
 }
 
-/* does the key at @pos begin a group, the last one having begun at @start? */
-static bool begins_group(u32 pos, u32 start)
+/* the key that goes to the end of @set */
+static void summary_add(struct keys_summary *s, const struct keyset *set, struct bpos p,
+			const struct disk_key *k)
 {
-	return !pos || pos - start >= GROUP_U64S;
+	if (set->nr_keys)
+		summary_add_pos(s, s->last);
+	s->last = p;
+	s->last_at = set->nr_u64s;
+	s->nr_unpacked += (k->format & BKEY_FORMAT_MASK) != KEY_FORMAT_PACKED;
 }
 
 /* where merging has got to with the set */
 struct merge_out {
 	struct keyset		*set;
 	struct keys_summary	*s;
-	u32			group_start;
 };
 
 /* the key a run stands at into the set, unless it is a deleted one */
@@ -269,16 +314,14 @@ static void put_next(struct merge_out *o, const struct merge_run *from)
 {
 	struct keyset *set = o->set;
 	struct disk_key *out = (struct disk_key *)((u64 *)set->keys + set->nr_u64s);
+	unsigned int u64s;
 
 	if (from->next->type == KEY_TYPE_deleted)
 		return;
-	if (begins_group(set->nr_u64s, o->group_start)) {
-		o->group_start = set->nr_u64s;
-		o->s->nr_groups++;
-	}
-	set->nr_u64s += put_key(set, from, out);
+	u64s = put_key(set, from, out);
+	summary_add(o->s, set, from->pos, out);
+	set->nr_u64s += u64s;
 	set->nr_keys++;
-	summary_add(o->s, from->pos, out);
 }
 
 /* false: that was the last one */
@@ -334,6 +377,8 @@ static void merge_keys(struct keyset *set, struct merge *m, struct keys_summary 
 	else
 		while (merge_next(m, &from))
 			put_next(&o, &from);
+	if (set->nr_keys == 1)
+		summary_add_pos(s, s->last);
 }
 
 /* give back what the estimate was too large by, if it is much */
@@ -369,6 +414,7 @@ static void layout_residue(struct keyset_index *index, struct bpos base, const u
 		index->left[i] = kept ? room : 0;
 	}
 	index->base = base;
+	index->below = room ? U64_MAX >> (64 - room) : 0;
 	index->exact = bits[0] + bits[1] + bits[2] <= 64;
 }
 
@@ -411,75 +457,109 @@ static u64 exact_residue_of(const struct keyset_index *index, struct bpos p)
 	       ((u64)(p.snapshot - index->base.snapshot) << index->left[2]);
 }
 
-/* where filling the tree has got to */
-struct index_fill {
-	const struct keyset	*set;
-	struct keyset_index	*index;
-	u32			prev;		/* start of the last group seen */
-	u32			pos;		/* start of the next one */
-};
-
-static u32 group_end(const struct keyset *set, u32 start)
+static u64 residue_at(const struct keyset *set, u32 pos)
 {
-	u32 pos = start;
+	return residue_of(set->index, bce_key_unpack_pos(&set->format, keyset_at(set, pos)));
+}
 
-	do
-		pos = keyset_next(set, pos);
-	while (pos < set->nr_u64s && !begins_group(pos, start));
+static void line_set_slot(struct group_line *line, unsigned int slot, u64 v)
+{
+	line->more[slot / LANES] |= v << slot % LANES * 16;
+}
+
+/*
+ * The groups from the key at @pos on into a line. The last key of the set begins none, unless it is
+ * the only one. Return: the first key past the line; @last for none
+ */
+static u32 fill_line(const struct keyset *set, struct group_line *line, u32 pos)
+{
+	u32 last = set->index->last;
+	u64 more[LINE_SLOTS];
+	unsigned int nr, i;
+
+	*line = (struct group_line) { .base = residue_at(set, pos), .start = pos };
+	for (nr = 0; nr <= LINE_SLOTS; nr++) {
+		while (pos < last && pos < line->start + (nr + 1) * GROUP_U64S)
+			pos = keyset_next(set, pos);
+		if (pos >= last || nr == LINE_SLOTS)
+			break;
+		line->delta[nr] = pos - line->start - (nr + 1) * GROUP_U64S;
+		more[nr] = residue_at(set, pos) - line->base;
+	}
+	if (nr)
+		line->shift = max(fls64(more[nr - 1]), SLOT_BITS) - SLOT_BITS;
+	for (i = 0; i < LINE_SLOTS; i++)
+		line_set_slot(line, i, i < nr ? more[i] >> line->shift : SLOT_NONE);
 	return pos;
 }
 
-/* a slot past the last group gets the largest residue, and points at the end */
-static void fill_slot(struct index_fill *fill, struct index_line *line, unsigned int i)
+static void fill_lines(const struct keyset *set, struct keyset_index *index)
 {
-	const struct keyset *set = fill->set;
+	u32 pos = 0;
 
-	line->residue[i] = U64_MAX;
-	line->start[i + 1] = fill->pos;
-	if (fill->pos == set->nr_u64s)
-		return;
-	line->residue[i] = residue_of(fill->index, bce_key_unpack_pos(&set->format,
-						keyset_at(set, fill->pos)));
-	fill->prev = fill->pos;
-	fill->pos = group_end(set, fill->pos);
+	index->nr_lines = 0;
+	do
+		pos = fill_line(set, &index->line[index->nr_lines++], pos);
+	while (pos < index->last);
 }
 
-/* groups in ascending order into a line and all below it; as deep as the tree */
-static void fill_lines(struct index_fill *fill, u64 nr)
+/* lines of fences that @nr entries below take */
+static u32 fence_lines(u32 nr)
 {
-	struct index_line *line = fill->index->line + nr;
+	return DIV_ROUND_UP(nr, FENCES);
+}
+
+/* Where levels lie for so many lines of groups. Return: lines of fences */
+static u32 place_levels(struct keyset_index *index, u32 nr_lines)
+{
+	u32 lines[FENCE_LEVELS_MAX], at = 0, nr;
 	unsigned int i;
 
-	if (nr >= fill->index->nr_lines)
-		return;
-	fill_lines(fill, nr * LINE_CHILDREN + 1);
-	line->start[0] = fill->prev;
-	for (i = 0; i < LINE_SLOTS; i++) {
-		fill_slot(fill, line, i);
-		fill_lines(fill, nr * LINE_CHILDREN + 2 + i);
+	index->nr_levels = 0;
+	for (nr = nr_lines; nr > 1; nr = fence_lines(nr))
+		lines[index->nr_levels++] = fence_lines(nr);
+	for (i = index->nr_levels; i--; at += lines[i])
+		index->level[i] = at;
+	return at;
+}
+
+static void fill_fences(struct keyset_index *index)
+{
+	unsigned int level;
+	u64 below, i;
+
+	for (level = 0; level < index->nr_levels; level++) {
+		u64 *base = index->fence[index->level[level]].base;
+
+		/* lines of groups below one entry */
+		below = 1ULL << FENCE_BITS * level;
+		for (i = 0; i * below < index->nr_lines; i++)
+			base[i] = index->line[i * below].base;
+		for (; i % FENCES; i++)
+			base[i] = U64_MAX;
 	}
 }
 
 static int build_index(struct keyset *set, const struct keys_summary *s, size_t keys_bytes)
 {
-	size_t nr_lines = DIV_ROUND_UP(s->nr_groups, LINE_SLOTS);
-	size_t bytes = struct_size((struct keyset_index *)NULL, line, nr_lines + 1);
+	struct keyset_index layout = { .min = s->min, .max = s->max, .last = s->last_at }, *index;
+	u32 nr_lines = s->last_at / (LINE_GROUPS * GROUP_U64S) + 1;
+	u32 nr_fences = place_levels(&layout, nr_lines);
+	size_t bytes = struct_size(index, fence, (size_t)nr_fences + nr_lines + 1);
 	void *memory = kvmalloc(bytes, GFP_KERNEL);
-	struct keyset_index *index;
 
 	if (!memory)
 		return -ENOMEM;
-	index = PTR_ALIGN(memory, sizeof(struct index_line));
-	*index = (struct keyset_index) {
-		.min		= s->min,
-		.max		= s->max,
-		.nr_lines	= nr_lines,
-		.memory		= memory,
-		.bytes		= bytes + keys_bytes,
-	};
+	index = PTR_ALIGN(memory, sizeof(struct group_line));
+	*index = layout;
+	index->line = (struct group_line *)(index->fence + nr_fences);
+	index->memory = memory;
+	index->bytes = bytes + keys_bytes;
 	choose_layout(index, &set->format, !s->nr_unpacked);
-	fill_lines(&(struct index_fill) { .set = set, .index = index }, 0);
 	set->index = index;
+	fill_lines(set, index);
+	place_levels(index, index->nr_lines);
+	fill_fences(index);
 	return 0;
 }
 
@@ -562,8 +642,8 @@ struct key_format bce_keyset_best_format(const struct keyset_input *runs, unsign
 /* ---- searching ---- */
 
 /*
- * The first position at or after @p whose fields are all within those of the
- * set's keys. False: there is none, @p is beyond all keys.
+ * The first position at or after @p whose fields are all within those of the set's keys,
+ * the last one left out. False: there is none, @p is beyond all these.
  */
 static __always_inline bool round_up_into(const struct keyset_index *index, struct bpos *p)
 {
@@ -596,100 +676,207 @@ next_inode:
 	return true;
 }
 
+static int key_pos_cmp(const struct keyset *set, u32 pos, struct bpos p)
+{
+	return bpos_cmp(bce_key_unpack_pos(&set->format, keyset_at(set, pos)), p);
+}
+
 static bool key_before(const struct keyset *set, u32 pos, struct bpos p)
 {
-	return bpos_cmp(bce_key_unpack_pos(&set->format, keyset_at(set, pos)), p) < 0;
+	return key_pos_cmp(set, pos, p) < 0;
 }
 
-/* slots with a residue < @r; no jumps */
-static __always_inline unsigned int line_rank(const struct index_line *line, u64 r)
-{
-	const u64 *residue = line->residue;
+/* ---- the index ---- */
 
-	return (residue[0] < r) + (residue[1] < r) + (residue[2] < r) + (residue[3] < r) +
-	       (residue[4] < r);
+/* where a group begins */
+struct group {
+	const struct group_line	*line;
+	unsigned int		nr;	/* in the line */
+};
+
+static __always_inline u32 group_start(const struct group *g)
+{
+	return g->line->start + (g->nr ? g->nr * GROUP_U64S + g->line->delta[g->nr - 1] : 0);
 }
 
-/* the start of the last group that begins with a residue < @r; the first group if none */
-static __always_inline u32 search_residues(const struct keyset_index *index, u64 r)
+/* the entry to go down by: the last one that begins at or before @r, or the first. No jumps */
+static __always_inline unsigned int fence_rank(const struct fence_line *fence, u64 r)
 {
-	const struct index_line *line;
-	u64 nr = 0, nr_lines = index->nr_lines;
-	unsigned int rank;
+	const u64 *base = fence->base;
 
-	do {
-		line = index->line + nr;
-		rank = line_rank(line, r);
-		nr = nr * LINE_CHILDREN + 1 + rank;
-	} while (nr < nr_lines);
-	return line->start[rank];
+	return (base[1] <= r) + (base[2] <= r) + (base[3] <= r) + (base[4] <= r) + (base[5] <= r) +
+	       (base[6] <= r) + (base[7] <= r);
+}
+
+/* @r as the slots of a line have it: a residue before the line is 0, one behind it beyond all */
+static __always_inline u64 line_residue(const struct group_line *line, u64 r)
+{
+	u64 more = r > line->base ? (r - line->base) >> line->shift : 0;
+
+	return min_t(u64, more, SLOT_NONE - 1);
 }
 
 /*
- * The same where residues are cut off: equal ones are decided by the keys. A slot past
- * the last group points at the key that ends searches, which is before nothing.
+ * The last group of the line whose slot is at most @r, or the first; no jumps. The highest bit of
+ * a lane stays if nothing is borrowed from it.
  */
-static u32 search_positions(const struct keyset *set, u64 r, struct bpos p)
+static __always_inline unsigned int line_rank(const struct group_line *line, u64 r)
 {
-	const struct index_line *line;
-	u64 nr = 0, nr_lines = set->index->nr_lines;
-	unsigned int rank;
+	const u64 high = IN_EACH_LANE << 15, *more = line->more;
+	u64 from = r * IN_EACH_LANE | high;
+	u64 sum = ((from - more[0]) & high) >> 15;
 
-	do {
-		line = set->index->line + nr;
-		rank = line_rank(line, r);
-		while (rank < LINE_SLOTS && line->residue[rank] == r &&
-		       key_before(set, line->start[rank + 1], p))
+	sum += ((from - more[1]) & high) >> 15;
+	sum += ((from - more[2]) & high) >> 15;
+	sum += ((from - more[3]) & high) >> 15;
+	return sum * IN_EACH_LANE >> 48;
+}
+
+/*
+ * Where @index->exact: the last group that begins at or before the position of residue @r, or the
+ * first one of all; or, within the line, one later.
+ */
+static __always_inline struct group search_exact(const struct keyset_index *index, u64 r)
+{
+	unsigned int level = index->nr_levels;
+	struct group g;
+	size_t at = 0;
+
+	/* entries that stand for nothing are U64_MAX */
+	r = min(r, U64_MAX - 1);
+	while (level--)
+		at = at * FENCES + fence_rank(&index->fence[index->level[level] + at], r);
+	g.line = &index->line[at];
+	g.nr = line_rank(g.line, line_residue(g.line, r));
+	return g;
+}
+
+/* does the first key below entry @at of this level of fences come before @p? */
+static bool entry_before(const struct keyset *set, unsigned int level, u64 at, struct bpos p)
+{
+	const struct keyset_index *index = set->index;
+
+	at <<= FENCE_BITS * level;
+	return at < index->nr_lines && key_before(set, index->line[at].start, p);
+}
+
+static unsigned int line_slot(const struct group_line *line, unsigned int slot)
+{
+	return line->more[slot / LANES] >> slot % LANES * 16 & SLOT_NONE;
+}
+
+/*
+ * Where residues are cut off: the last group that begins before @p, or the first one of all. Equal
+ * residues are decided by the keys.
+ */
+static struct group search_tied(const struct keyset *set, u64 r, struct bpos p)
+{
+	const struct keyset_index *index = set->index;
+	unsigned int level = index->nr_levels, rank;
+	struct group g = { }, next;
+	size_t at = 0;
+	u64 kept;
+
+	while (level--) {
+		const struct fence_line *fence = &index->fence[index->level[level] + at];
+
+		at *= FENCES;
+		rank = r ? fence_rank(fence, r - 1) : 0;
+		while (rank + 1 < FENCES && fence->base[rank + 1] == r &&
+		       entry_before(set, level, at + rank + 1, p))
 			rank++;
-		nr = nr * LINE_CHILDREN + 1 + rank;
-	} while (nr < nr_lines);
-	return line->start[rank];
+		at += rank;
+	}
+	g.line = &index->line[at];
+	kept = line_residue(g.line, r);
+	g.nr = kept ? line_rank(g.line, kept - 1) : 0;
+	while (g.nr < LINE_SLOTS && line_slot(g.line, g.nr) == kept) {
+		next = (struct group) { g.line, g.nr + 1 };
+		if (!key_before(set, group_start(&next), p))
+			break;
+		g = next;
+	}
+	return g;
 }
 
-/* a group from which the first key at or after @p is not far */
-static u32 search(const struct keyset *set, u64 r, struct bpos p)
+/* the start of the last group that begins before @p, residue @r; the first key if none */
+static u32 search_before(const struct keyset *set, u64 r, struct bpos p)
 {
-	return set->index->exact ? search_residues(set->index, r) : search_positions(set, r, p);
+	const struct keyset_index *index = set->index;
+	struct group g = index->exact ? search_exact(index, r) : search_tied(set, r, p);
+
+	while (!key_before(set, group_start(&g), p)) {
+		if (g.nr)
+			g.nr--;
+		else if (g.line == index->line)
+			return 0;
+		else
+			g = (struct group) { g.line - 1, LINE_SLOTS };
+	}
+	return group_start(&g);
 }
 
-static u32 scan_words(const struct keyset *set, u32 pos, u64 r)
+static __always_inline u32 lower_bound_by_word(const struct keyset *set, u64 r)
 {
-	const u64 *keys = (const u64 *)set->keys, *k = keys + pos;
+	const u64 *keys = (const u64 *)set->keys, *k;
+	struct group g = search_exact(set->index, r);
 	unsigned int last = set->format.key_u64s - 1;
 
-	/* a group often reaches into a second line; the search did not fetch either */
+	k = keys + group_start(&g);
+	/* a group reaches into a second line; the search did not fetch either */
 	__builtin_prefetch(k + GROUP_U64S / 2);
+	while (unlikely(k[last] > (r | set->index->below) && g.nr)) {
+		g.nr--;
+		k = keys + group_start(&g);
+	}
 	while (k[last] < r)
 		k += (u8)*k;
 	return k - keys;
 }
 
-static u32 scan_positions(const struct keyset *set, u32 pos, struct bpos p)
+static noinline u32 lower_bound_by_position(const struct keyset *set, struct bpos p)
 {
+	u64 r = residue_of(set->index, p);
+	struct group g;
+	u32 pos;
+
+	if (set->index->exact) {
+		g = search_exact(set->index, r);
+		while (g.nr && key_pos_cmp(set, group_start(&g), p) > 0)
+			g.nr--;
+		pos = group_start(&g);
+	} else {
+		pos = search_before(set, r, p);
+	}
 	while (pos < set->nr_u64s && key_before(set, pos, p))
 		pos = keyset_next(set, pos);
 	return pos;
 }
 
-static noinline u32 lower_bound_by_position(const struct keyset *set, struct bpos p)
+/* for what is beyond all keys but the last, or became so when it was rounded up */
+static noinline u32 last_or_end(const struct keyset *set, struct bpos p)
 {
-	u64 r = residue_of(set->index, p);
-
-	return scan_positions(set, search(set, r, p), p);
+	return key_before(set, set->index->last, p) ? set->nr_u64s : set->index->last;
 }
 
 u32 bce_keyset_lower_bound(const struct keyset *set, struct bpos p)
 {
 	const struct keyset_index *index = set->index;
+	struct bpos inside = p;
+	u32 at;
 	u64 r;
 
-	if (unlikely(!index) || !round_up_into(index, &p))
+	if (unlikely(!index))
 		return set->nr_u64s;
-	if (unlikely(!index->word_compare))
-		return lower_bound_by_position(set, p);
-
-	r = exact_residue_of(index, p);
-	return scan_words(set, search_residues(index, r), r);
+	if (unlikely(!round_up_into(index, &inside)))
+		return last_or_end(set, p);
+	if (unlikely(!index->word_compare)) {
+		at = lower_bound_by_position(set, inside);
+	} else {
+		r = exact_residue_of(index, inside);
+		at = lower_bound_by_word(set, r);
+	}
+	return likely(at < set->nr_u64s) ? at : last_or_end(set, p);
 }
 
 /* where the group begins that holds the key before the one at @pos */
@@ -697,10 +884,10 @@ static u32 group_before(const struct keyset *set, u32 pos)
 {
 	struct bpos p;
 
-	if (pos == set->nr_u64s)
-		return search(set, U64_MAX, SPOS_MAX);
+	if (pos >= set->index->last)
+		return search_before(set, U64_MAX, SPOS_MAX);
 	p = bce_key_unpack_pos(&set->format, keyset_at(set, pos));
-	return search(set, residue_of(set->index, p), p);
+	return search_before(set, residue_of(set->index, p), p);
 }
 
 u32 bce_keyset_prev(const struct keyset *set, u32 pos)

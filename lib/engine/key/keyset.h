@@ -16,11 +16,11 @@
 struct keyset_index;
 
 struct keyset {
-	struct key_format	format;
+	struct keyset_index	*index;
 	struct disk_key		*keys;		/* kvmalloc'ed, nr_u64s * 8 bytes */
 	u32			nr_u64s;
 	u32			nr_keys;
-	struct keyset_index	*index;
+	struct key_format	format;
 };
 
 /**

@@ -21,10 +21,10 @@ static struct bpos pos_exact(u32 i)
 	return SPOS(4096 + i / 100, i % 100 * 8, U32_MAX);
 }
 
-/* 64 bits of inode alone: the residue of all but the last key is 0 */
+/* 64 bits of inode alone: the residue of all but the last two keys is 0 */
 static struct bpos pos_all_tied(u32 i)
 {
-	return i == NR_KEYS - 1 ? SPOS(U64_MAX, 0, 0) : SPOS(0, i / 7, i);
+	return i >= NR_KEYS - 2 ? SPOS(U64_MAX, 0, i) : SPOS(0, i / 7, i);
 }
 
 /* runs of equal residues beside single ones */
@@ -37,6 +37,17 @@ static struct bpos pos_some_tied(u32 i)
 static struct bpos pos_tied_at_the_top(u32 i)
 {
 	return i ? SPOS(U64_MAX, U64_MAX, i) : POS_MIN;
+}
+
+/* inode numbers far apart: within a line near them nothing is left of offsets */
+static struct bpos pos_tied_in_a_line(u32 i)
+{
+	return SPOS((u64)(i / 100) << 40, i % 100 * 8, U32_MAX);
+}
+
+static struct bpos pos_ends_at_the_top(u32 i)
+{
+	return i == NR_KEYS - 1 ? SPOS_MAX : pos_exact(i);
 }
 
 static void build(struct keyset *set, struct bpos (*pos)(u32), u32 nr, bool packed)
@@ -61,10 +72,17 @@ static void build(struct keyset *set, struct bpos (*pos)(u32), u32 nr, bool pack
 	assert_int_equal(bce_keyset_merge(set, &format, &run, 1), 0);
 }
 
+/* from @start on, all keys before the answer begin within one group */
 static void check_start(const struct keyset *set, u32 start, u32 answer)
 {
+	u32 at = start, prev = start;
+
 	assert_true(start <= answer);
-	assert_true(answer <= group_end(set, start));
+	for (; at < answer; at = keyset_next(set, at))
+		prev = at;
+	assert_int_equal(at, answer);
+	/* the last key of the set belongs to the group before it */
+	assert_true(prev - start < 2 * GROUP_U64S);
 }
 
 static void check_starts(struct bpos (*pos)(u32), u32 nr, bool packed)
@@ -77,7 +95,9 @@ static void check_starts(struct bpos (*pos)(u32), u32 nr, bool packed)
 		struct bpos p = bce_key_unpack_pos(&set.format, keyset_at(&set, at));
 
 		assert_int_equal(bce_keyset_lower_bound(&set, p), at);
-		check_start(&set, search(&set, residue_of(set.index, p), p), at);
+		/* the last key has no residue, unless it is the only one */
+		if (at < set.index->last || !at)
+			check_start(&set, search_before(&set, residue_of(set.index, p), p), at);
 		check_start(&set, group_before(&set, at), at);
 	}
 	check_start(&set, group_before(&set, at), at);
@@ -113,8 +133,8 @@ static void all_tied(void **state)
 	check_sizes(pos_all_tied);
 	build(&set, pos_all_tied, NR_KEYS, true);
 	assert_false(set.index->exact);
-	assert_int_equal(set.index->line[0].residue[0], 0);
-	assert_int_equal(set.index->line[0].residue[LINE_SLOTS - 1], 0);
+	assert_int_equal(set.index->line[1].base, 0);
+	assert_int_equal(set.index->line[0].more[LINE_WORDS - 1], 0);
 	bce_keyset_exit(&set);
 }
 
@@ -128,6 +148,32 @@ static void tied_at_the_top(void **state)
 	check_sizes(pos_tied_at_the_top);
 }
 
+static void tied_in_a_line(void **state)
+{
+	struct keyset set;
+	unsigned int i;
+	u8 shift = 0;
+
+	check_sizes(pos_tied_in_a_line);
+	build(&set, pos_tied_in_a_line, NR_KEYS, true);
+	assert_true(set.index->exact);
+	for (i = 0; i < set.index->nr_lines; i++)
+		shift = max(shift, set.index->line[i].shift);
+	assert_true(shift > 20);
+	bce_keyset_exit(&set);
+}
+
+/* the node at the right end of a btree */
+static void ends_at_the_top(void **state)
+{
+	struct keyset set;
+
+	check_sizes(pos_ends_at_the_top);
+	build(&set, pos_ends_at_the_top, NR_KEYS, true);
+	assert_true(set.index->exact);
+	bce_keyset_exit(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +181,8 @@ int main(void)
 		cmocka_unit_test(all_tied),
 		cmocka_unit_test(some_tied),
 		cmocka_unit_test(tied_at_the_top),
+		cmocka_unit_test(tied_in_a_line),
+		cmocka_unit_test(ends_at_the_top),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
