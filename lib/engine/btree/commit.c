@@ -131,6 +131,15 @@ static int trigger_call(struct bce_trans *t, const struct trans_update *u,
 	return w->triggers->key(w->trigger_ctx, t, phase, u->btree_id, u->level, &s->old, &s->now);
 }
 
+static bool trigger_wanted(const struct bce_trans *t, struct trans_update *u)
+{
+	const struct btree_trigger_ops *ops = t->btrees->writing.triggers;
+
+	if (u->pending && !u->level && ops->wants && !ops->wants(u->btree_id))
+		u->pending = false;
+	return u->pending;
+}
+
 /* The updates that triggers have not seen, as a list of their own: the real one may grow. */
 static int trigger_collect(struct bce_trans *t, struct trans_update ***out, unsigned int *nr)
 {
@@ -138,8 +147,10 @@ static int trigger_collect(struct bce_trans *t, struct trans_update ***out, unsi
 
 	*nr = 0;
 	for (i = 0; i < t->nr_updates; i++)
-		*nr += t->updates[i]->pending;
-	*out = bce_trans_alloc(t, max(*nr, 1U) * sizeof(**out));
+		*nr += trigger_wanted(t, t->updates[i]);
+	if (!*nr)
+		return 0;
+	*out = bce_trans_alloc(t, *nr * sizeof(**out));
 	if (!*out)
 		return -ENOMEM;
 	*nr = 0;

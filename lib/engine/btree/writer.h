@@ -41,6 +41,12 @@ struct btree_trigger_ops {
 		   unsigned int btree_id, unsigned int level, const struct bkey *old,
 		   const struct bkey *new);
 	int (*finish)(void *ctx, struct bce_trans *t);
+	/*
+	 * Does anything follow from keys in leaves of this btree? If not, key() is not called for
+	 * them, and what was there before need not be looked for. NULL: from all. From pointers
+	 * to nodes always.
+	 */
+	bool (*wants)(unsigned int btree_id);
 };
 
 struct btrees_write_config {

@@ -10,6 +10,7 @@
 
 #include "engine/alloc/alloc.h"
 #include "engine/data/reflink.h"
+#include "engine/format/ids.h"
 #include "engine/names/trigger.h"
 #include "engine/set/set_internal.h"
 
@@ -37,7 +38,22 @@ static int trigger_finish(void *ctx, struct bce_trans *t)
 	return ret ?: bce_alloc_trigger_finish(set->rw->alloc, t);
 }
 
+/* all that the rooms act on: keys with pointers, reservations, references, inodes, subvolumes */
+static bool trigger_wants(unsigned int btree_id)
+{
+	switch (btree_id) {
+	case BTREE_ID_extents:
+	case BTREE_ID_inodes:
+	case BTREE_ID_stripes:
+	case BTREE_ID_reflink:
+	case BTREE_ID_subvolumes:
+		return true;
+	}
+	return false;
+}
+
 const struct btree_trigger_ops bce_set_trigger_ops = {
 	.key	= trigger_key,
 	.finish	= trigger_finish,
+	.wants	= trigger_wants,
 };

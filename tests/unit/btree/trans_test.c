@@ -817,6 +817,34 @@ static void test_triggers(void **state)
 	mem_btrees_exit(&m);
 }
 
+static bool wants_xattrs(unsigned int btree_id)
+{
+	return btree_id == BTREE_ID_xattrs;
+}
+
+/* A trigger that is to be told of one btree only is not told of others, nor are they read for it. */
+static void test_triggers_of_some_btrees(void **state)
+{
+	static const struct btree_trigger_ops ops = {
+		.key = on_key, .finish = on_finish, .wants = wants_xattrs,
+	};
+	struct trigger_log log = { };
+	struct mem_btrees m;
+
+	mem_btrees_init(&m);
+	mem_btrees_open(&m, &ops, &log);
+	put_cookie(m.b, 1, 10);
+	/* the cookie; but not its shadow */
+	assert_int_equal(log.finishes, 1);
+	assert_int_equal(log.inserts, 1);
+	assert_true(lru_has(m.b, 10) && !lru_has(m.b, 1010));
+	put_cookie(m.b, 1, 20);
+	assert_int_equal(log.overwrites, 1 + 1);
+	assert_true(lru_has(m.b, 20) && !lru_has(m.b, 10));
+	assert_int_equal(bce_log_errors_total(m.log), 0);
+	mem_btrees_exit(&m);
+}
+
 /* ---- memory that is not to be had ---- */
 
 enum { SCRIPT_STEPS = 40, STEP_KEYS = 24 };
@@ -919,6 +947,7 @@ int main(void)
 		cmocka_unit_test(test_exclusive),
 		cmocka_unit_test(test_bad_key),
 		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_triggers_of_some_btrees),
 		cmocka_unit_test(test_no_memory),
 	};
 
