@@ -128,4 +128,4 @@ endef
 $(foreach src,$(UNIT_SRCS) $(GOLDEN_SRCS),$(eval $(call program_rule,asan,$(src),-lcmocka)))
 $(foreach src,$(TSAN_SRCS),$(eval $(call program_rule,tsan,$(src),-lcmocka)))
 $(foreach src,$(FUZZ_SRCS),$(eval $(call program_rule,fuzz,$(src),-fsanitize=fuzzer)))
-$(foreach src,$(BENCH_SRCS),$(eval $(call program_rule,plain,$(src),-llmdb)))
+$(foreach src,$(BENCH_SRCS),$(eval $(call program_rule,plain,$(src),-llmdb -lsqlite3)))
