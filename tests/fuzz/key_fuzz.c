@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keys with any contents: the structural check, unpacking, all rules, text, and the
- * decoders and cuts that readers use.
+ * decoders and cuts that readers use; what passed the rules is made anew as a writer does.
  *
  * Input: 1 byte btree id, 1 byte flags (below), with PACKED the 56 bytes of a node's
  * key format, then the key as it lies in a node. It is copied to memory of exactly
@@ -18,10 +18,12 @@
 #include "engine/format/ids.h"
 #include "engine/key/alloc.h"
 #include "engine/key/extent.h"
+#include "engine/key/extent_edit.h"
 #include "engine/key/inode.h"
 #include "engine/key/pack.h"
 #include "engine/key/text.h"
 #include "engine/key/values.h"
+#include "engine/key/values_write.h"
 
 enum {
 	FLAG_LEVEL	= 3,		/* mask */
@@ -53,6 +55,7 @@ static void read_everything(const struct bkey *k)
 	struct dirent_info dirent;
 	struct xattr_info xattr;
 	struct extent_ptr_decoded p;
+	struct bce_csum csum;
 	struct extent_ptr ptr;
 	struct extent_walk w;
 	unsigned int bytes, i;
@@ -61,6 +64,7 @@ static void read_everything(const struct bkey *k)
 	while (bce_extent_next_ptr(&w, &p)) {
 		bce_extent_charged_sectors(k, &p.crc, 256);
 		bce_extent_nonce(k->version, &p.crc);
+		bce_stripe_holds(k, &p);
 	}
 	bce_inode_unpack(k, &inode);
 	bce_inode_nlink(&inode);
@@ -76,6 +80,57 @@ static void read_everything(const struct bkey *k)
 	for (i = 0; i < 256; i += 5) {
 		bce_stripe_ptr(k, i, &ptr);
 		bce_stripe_block_sectors(k, i);
+		bce_stripe_csum(k, i % 16, i / 16, &csum);
+	}
+}
+
+/* pointers taken apart and put together stay what they were; halves merge or do not */
+static void rewrite_extent(const struct bkey *k, const struct key_rules *r)
+{
+	struct extent_value value, other;
+	struct extent_ptrs before, after;
+	u64 start = bkey_start_offset(k);
+	struct bkey new = *k, left, out;
+
+	if (bce_extent_ptrs_decode(k, &before))
+		return;
+	bce_extent_ptrs_encode(&before, &new, &value);
+	if (bce_extent_ptrs_decode(&new, &after) || after.nr != before.nr ||
+	    after.refcount != before.refcount)
+		abort();
+	if (k->size < 2 || !r)
+		return;
+	left = new;
+	memcpy(&other, &value, sizeof(value));
+	left.v = (void *)&other;
+	bce_key_cut_back(&left, start + k->size / 2);
+	bce_key_cut_front(&new, start + k->size / 2);
+	bce_extent_merge(&left, &new, r, &out, &value);
+}
+
+static void write_again(const struct bkey *k, const struct key_rules *r)
+{
+	struct bkey new = { .p = k->p };
+	struct inode_fields inode, same;
+	struct dirent_info dirent;
+	struct xattr_info xattr;
+	struct inode_val packed;
+	struct val_buf val;
+
+	if (k->type == KEY_TYPE_extent || k->type == KEY_TYPE_reflink_v)
+		rewrite_extent(k, r);
+	if (bce_key_type_is_inode(k->type) && !bce_inode_unpack(k, &inode)) {
+		bce_inode_pack(&inode, &new, &packed);
+		if (bce_inode_unpack(&new, &same) || inode.mode != same.mode)
+			abort();
+	}
+	if (k->type == KEY_TYPE_dirent) {
+		bce_dirent_decode(k, &dirent);
+		bce_dirent_encode(&new, &val, &dirent);
+	}
+	if (k->type == KEY_TYPE_xattr) {
+		bce_xattr_decode(k, &xattr);
+		bce_xattr_encode(&new, &val, &xattr);
 	}
 }
 
@@ -114,6 +169,8 @@ static void one_key(const struct key_format *f, const struct disk_key *d, unsign
 	if (!text.len)
 		abort();
 	read_everything(&k);
+	if (!bad && r)
+		write_again(&k, r);
 	cut(k);
 	bce_text_exit(&err);
 	bce_text_exit(&text);

@@ -18,10 +18,10 @@
 struct sync_io {
 	struct bce_read		read;
 	struct bce_write	write;
-	struct bio		bio;
 	struct bio_vec		vec[SET_IO_BYTES / PAGE_SIZE];
 	struct completion	done;
 	int			error;
+	struct bio		bio;	/* last: vectors may follow one */
 };
 
 static void io_begin(struct sync_io *io, blk_opf_t op, u64 sector, void *buf, size_t bytes)
