@@ -271,6 +271,12 @@ void bce_journal_halt(struct journal *j)
 	halt_writing(j, -EROFS);
 }
 
+void bce_journal_abort(struct journal *j, int error)
+{
+	if (halt_writing(j, -EROFS))
+		j->c.ops->failed(j->c.ctx, error);
+}
+
 bool bce_journal_failed(struct journal *j)
 {
 	return journal_error(j);

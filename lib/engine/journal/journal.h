@@ -216,6 +216,8 @@ struct journal_ring_end {
 int bce_journal_stop(struct journal *j, u64 *seq, struct journal_ring_end *ends);
 /* emergency: nothing is written any more, everybody gets -EROFS */
 void bce_journal_halt(struct journal *j);
+/* the same, and the journal's owner is told by failed() */
+void bce_journal_abort(struct journal *j, int error);
 bool bce_journal_failed(struct journal *j);
 
 struct journal_stats {

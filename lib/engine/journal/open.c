@@ -23,6 +23,7 @@
 #include "engine/journal/writer.h"
 
 #define BUF_BYTES	(64U << 10)	/* at first */
+#define SHORT_WORDS_MIN	1024U
 
 /* ---- discards ---- */
 
@@ -82,6 +83,7 @@ static int bufs_init(struct journal *j)
 	u32 bytes = min_t(u32, BUF_BYTES, j->max_bytes);
 	unsigned int i;
 
+	j->short_words = max_t(u32, j->grow_bytes_max / sizeof(u64), SHORT_WORDS_MIN);
 	j->grow_bytes_max = max(j->grow_bytes_max, bytes);
 	if (bytes < 2 * (sizeof(struct jset) + j->tail_u64s * 8))
 		return -EINVAL;

@@ -100,20 +100,30 @@ static void state_open(struct journal *j, unsigned int buf)
 
 /*
  * How many words the entry about to be opened may take, for @wm to be allowed to: all that the
- * buffer holds, or less when that would begin a bucket too many, but @min. *@lowest: watermark
- * that may use so much. Return: 0, -ENOSPC, -EIO.
+ * buffer holds, or less when that would begin a bucket too many, but @min. An entry as short as can be
+ * may also begin when all of the ring is clean, whatever is pinned. *@lowest: watermark that may use
+ * so much. Return: 0, -ENOSPC, -EIO.
  */
 static int choose_limit(struct journal *j, enum journal_watermark wm, u32 min, u32 *limit,
 			int *lowest)
 {
-	for (*limit = journal_limit(j, buf_of(j, j->next_seq)->bytes); ; *limit /= 2) {
-		*lowest = journal_space_watermark(j, words_to_sectors(j, *limit + j->tail_u64s));
+	u32 most = journal_limit(j, buf_of(j, j->next_seq)->bytes);
+	bool all_clean = false;
+
+	*limit = min(most, max(min, j->short_words));
+	for (;;) {
+		*lowest = journal_space_watermark(j, words_to_sectors(j, *limit + j->tail_u64s),
+						  all_clean);
 		if (*lowest < 0)
 			return *lowest;
 		if (wm >= *lowest)
 			return 0;
-		if (!*limit || *limit / 2 < min)
+		if (all_clean)
 			return -ENOSPC;
+		if (!*limit || *limit / 2 < min)
+			all_clean = true;
+		else
+			*limit /= 2;
 	}
 }
 
@@ -281,7 +291,7 @@ static int reserve_turn(struct journal *j, struct journal_res *res, unsigned int
 		return -EROFS;
 	if (state_offset(atomic64_read(&j->state)) != STATE_OFFSET_CLOSED && wm < j->open_wm) {
 		/* what is open is for others; has space been made since? */
-		lowest = journal_space_watermark(j, 0);
+		lowest = journal_space_watermark(j, 0, true);
 		if (lowest < 0)
 			return lowest;
 		WRITE_ONCE(j->open_wm, lowest);

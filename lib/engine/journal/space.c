@@ -20,11 +20,17 @@
  * fits into the bucket that is being filled anyway:
  *
  *   JOURNAL_RECLAIM  1: it may be used only by an entry that frees another one when it is flushed
- *   JOURNAL_ALLOC    1/16 more
+ *   JOURNAL_ALLOC    1/16 more, at least one in rings of 8 and more
  *   JOURNAL_NORMAL   1/8 more again
  *
  * So users stop first, while reclaim still has room for all the pointers to nodes that it writes to
  * let old entries go. The last bucket is what the flush entry needs that tells so.
+ *
+ * How much reclaim needs depends on how many nodes hold pins: each is written, or replaced, which journals
+ * a new place and what follows from it. In a ring of a few buckets that may be more than the reserves
+ * above. So who is not reclaim leaves as much clean as the pins there are would need, and those that his
+ * own entry may add (half of that under JOURNAL_ALLOC); entries are shorter then. If that is more than the
+ * ring has, he waits until all of it is clean.
  *
  * A member where a write failed has a gap in its bucket that ends the reading of it, so it is not
  * used for entries any more. A member that is away is passed over.
@@ -35,6 +41,7 @@
 
 #include <linux/errno.h>
 #include <linux/math.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -43,6 +50,9 @@
 #include "engine/journal/writer.h"
 
 #define RING_MIN	4	/* buckets: fewer leave nothing between the watermarks */
+/* what replacing a node journals, at worst in an entry of its own; nodes of one sector's keys */
+#define WORDS_PER_PIN	256
+#define PINS_PER_SECTOR	2
 
 /* ---- rings, from what the last writer left ---- */
 
@@ -58,7 +68,7 @@ static void dev_count_reusable(struct journal *j, struct journal_dev *d)
 static void dev_set_reserves(struct journal_dev *d)
 {
 	d->reserve[JOURNAL_RECLAIM] = 1;
-	d->reserve[JOURNAL_ALLOC] = 1 + d->nr / 16;
+	d->reserve[JOURNAL_ALLOC] = 1 + max(d->nr / 16, d->nr >= 8 ? 1U : 0U);
 	d->reserve[JOURNAL_NORMAL] = d->reserve[JOURNAL_ALLOC] + max(1U, d->nr / 8);
 }
 
@@ -196,22 +206,37 @@ static bool dev_would_free(struct journal_dev *d, u64 oldest)
 	       d->bucket_seq[(d->cur_idx + 1 + d->nr_reusable) % d->nr] < oldest;
 }
 
-static int dev_watermark(struct journal *j, struct journal_dev *d, u32 sectors)
+/* buckets to be left to reclaim for what pins there are, and for those of an entry of @sectors more */
+static u32 buckets_for_pins(struct journal *j, const struct journal_dev *d, u32 sectors)
+{
+	u64 pins = READ_ONCE(j->nr_pins) + (u64)sectors * PINS_PER_SECTOR;
+	u32 each = round_up(DIV_ROUND_UP((j->tail_u64s + WORDS_PER_PIN) * sizeof(u64), SECTOR_BYTES),
+			    j->c.block_sectors);
+
+	return min_t(u64, div_u64(pins * each, d->bucket_sectors), U32_MAX / 2);
+}
+
+static int dev_watermark(struct journal *j, struct journal_dev *d, u32 sectors, bool all_clean)
 {
 	u32 needed = buckets_needed(j, d, sectors);
+	u32 pins = buckets_for_pins(j, d, sectors), want;
+	u32 left_for_pins[JOURNAL_NR_WATERMARKS] = {
+		[JOURNAL_NORMAL] = pins, [JOURNAL_ALLOC] = pins / 2,
+	};
 	int wm;
 
-	if (!needed)
-		return JOURNAL_NORMAL;
-	for (wm = JOURNAL_NORMAL; wm < JOURNAL_NR_WATERMARKS; wm++)
-		if (d->nr_clean >= needed + d->reserve[wm])
+	for (wm = JOURNAL_NORMAL; wm < JOURNAL_NR_WATERMARKS; wm++) {
+		want = needed ? needed + d->reserve[wm] : 0;
+		if (d->nr_clean >= want + left_for_pins[wm] ||
+		    (all_clean && d->nr_clean >= want && d->nr_clean == d->nr - 1))
 			return wm;
+	}
 	if (d->nr_clean >= needed && dev_would_free(d, journal_pin_oldest(j)))
 		return JOURNAL_RECLAIM;
 	return JOURNAL_NR_WATERMARKS;
 }
 
-int journal_space_watermark(struct journal *j, u32 sectors)
+int journal_space_watermark(struct journal *j, u32 sectors, bool all_clean)
 {
 	u64 alive = journal_devs_alive(j), mask;
 	unsigned int sum[JOURNAL_NR_WATERMARKS + 1] = { };
@@ -223,7 +248,7 @@ int journal_space_watermark(struct journal *j, u32 sectors)
 	for (mask = alive; mask; mask &= mask - 1) {
 		struct journal_dev *d = &j->dev[__ffs64(mask)];
 
-		sum[dev_watermark(j, d, sectors)] += d->durability;
+		sum[dev_watermark(j, d, sectors, all_clean)] += d->durability;
 	}
 	want = min_t(unsigned int, j->c.replicas, total);
 	for (wm = JOURNAL_NORMAL; wm < JOURNAL_NR_WATERMARKS; wm++) {

@@ -137,6 +137,7 @@ struct journal {
 	struct workqueue_struct	*reclaim_wq;
 	u32			max_bytes;	/* of an entry, on all members */
 	u32			grow_bytes_max;	/* beyond it buffers grow only for one big reservation */
+	u32			short_words;	/* entries are no longer, unless one reservation is */
 
 	/* reservations */
 	atomic64_t		state;
@@ -263,9 +264,9 @@ int journal_devs_init(struct journal *j);
 void journal_devs_exit(struct journal *j);
 /*
  * The lowest watermark that may begin an entry of @sectors more; JOURNAL_NR_WATERMARKS none; -EIO
- * too few members.
+ * too few members. @all_clean: or all buckets but one are clean, whatever is pinned.
  */
-int journal_space_watermark(struct journal *j, u32 sectors);
+int journal_space_watermark(struct journal *j, u32 sectors, bool all_clean);
 /* members that an entry of @sectors goes to now, @avoid left out; durability goes to @durability */
 u64 journal_space_choose(struct journal *j, u32 sectors, u64 avoid, unsigned int want,
 			 unsigned int *durability);

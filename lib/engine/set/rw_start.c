@@ -251,7 +251,7 @@ static void journal_failed(void *ctx, int error)
 {
 	struct bce_set *set = ctx;
 
-	bce_set_fail(set, "the journal cannot be written: error %d", error);
+	bce_set_fail(set, "journal or btrees cannot be written: error %d", error);
 }
 
 static const struct journal_ops journal_ops = {
