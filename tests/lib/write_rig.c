@@ -202,7 +202,7 @@ static int space_get(void *ctx, struct btree_space *out, bool reserve)
 			.dev = (at + i) % rig->o.nr,
 			.sector = first_node_sector(rig) + at * rig->o.node_sectors,
 		};
-	__atomic_add_fetch(&rig->space_held, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&rig->space_held, out->nr, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static void space_put(void *ctx, struct btree_space *space)
 {
 	struct write_rig *rig = ctx;
 
-	__atomic_sub_fetch(&rig->space_held, 1, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&rig->space_held, space->nr, __ATOMIC_RELAXED);
 	space->nr = 0;
 }
 

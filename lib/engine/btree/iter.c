@@ -30,6 +30,12 @@
  * it; otherwise the path is taken anew. Node memory stays until the btrees are closed, so the
  * leaf's lock may be tried at any time.
  *
+ * A transaction may move a key from one leaf to another while we are on our way from the one to the other:
+ * to where we have been already. So leaves that a peek has left are compared with what they were when it
+ * comes to its end; if one has changed it begins anew. (Writers hold all their leaves when they change one;
+ * and keys move only to near places, so it is enough to remember the last few.) Transactions have a check of
+ * their own, at commit.
+ *
  * Termination does not rest on what is on disk: levels fall on the way down, a child covers the
  * position it was looked up for or is an error (child.c), and after a leaf @search lies behind its
  * range, so it only ever grows.
@@ -203,8 +209,13 @@ static int path_place(struct btree_iter *iter)
  */
 static void leave_leaf(struct btree_iter *iter)
 {
-	const struct btree_node *leaf = leaf_of(iter);
+	struct btree_node *leaf = leaf_of(iter);
+	unsigned int i = iter->nr_left++ % BTREE_ITER_LEFT_MAX;
 
+	iter->left[i].node = leaf;
+	iter->left[i].seq = bce_six_seq(&leaf->lock);
+	if (iter->nr_left == 2 * BTREE_ITER_LEFT_MAX)
+		iter->nr_left = BTREE_ITER_LEFT_MAX;	/* full */
 	if (node_covers(leaf, iter->search))
 		iter->search = bpos_successor(leaf->id.max);
 	iter->at_end = !bpos_cmp(leaf->id.max, SPOS_MAX);
@@ -335,6 +346,35 @@ static int view_peek(struct btree_iter *iter)
 	}
 }
 
+/* the last leaf is still locked: who has changed it and one of these has unlocked all of them by now */
+static bool left_unchanged(const struct btree_iter *iter)
+{
+	unsigned int i;
+
+	for (i = 0; i < min_t(unsigned int, iter->nr_left, BTREE_ITER_LEFT_MAX); i++)
+		if (bce_six_seq(&iter->left[i].node->lock) != iter->left[i].seq)
+			return false;
+	return true;
+}
+
+/* from @search on, as it was at one moment */
+static int peek(struct btree_iter *iter)
+{
+	const struct bpos search = iter->search;
+	const bool at_end = iter->at_end;
+	int ret;
+
+	for (;;) {
+		iter->nr_left = 0;
+		ret = view_peek(iter);
+		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) || left_unchanged(iter))
+			return ret;
+		path_unlock(iter);
+		iter->search = search;
+		iter->at_end = at_end;
+	}
+}
+
 /* ---- for others ---- */
 
 void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int btree_id,
@@ -352,6 +392,7 @@ void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int
 	for (i = 0; i < BTREE_MAX_DEPTH; i++)
 		iter->path[i].node = NULL;
 	iter->unlocked = NULL;
+	iter->nr_left = 0;
 	bce_btree_iter_set_pos(iter, pos);
 	if (level >= BTREE_MAX_DEPTH || btree_id >= BTREE_ID_MAX)
 		iter->at_end = true;
@@ -367,7 +408,7 @@ EXPORT_SYMBOL_GPL(bce_btree_iter_exit);
 
 const struct bkey *bce_btree_iter_peek(struct btree_iter *iter)
 {
-	int ret = view_peek(iter);
+	int ret = peek(iter);
 
 	if (likely(!ret))
 		return &iter->k;
@@ -381,7 +422,7 @@ const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
 
 	/* peek again if it was not called, or has been unlocked: that key is the one to pass */
 	if (!iter->placed)
-		ret = view_peek(iter);
+		ret = peek(iter);
 	if (unlikely(ret))
 		return ret == -ENOENT ? NULL : ERR_PTR(ret);
 
@@ -584,9 +625,13 @@ static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos se
 	int ret;
 
 	bce_btree_iter_init(&iter, b, btree_id, 0, search, 0, NULL);
-	iter.search = search;		/* exactly, in extent btrees too */
-	iter.at_end = false;
-	ret = iter_lookup(&iter, search, view);
+	do {
+		path_unlock(&iter);
+		iter.search = search;		/* exactly, in extent btrees too */
+		iter.at_end = false;
+		iter.nr_left = 0;
+		ret = iter_lookup(&iter, search, view);
+	} while ((!ret || ret == -ENOENT) && !left_unchanged(&iter));
 	if (!ret) {
 		*k = iter.k;
 		copy_key(k, buf);

@@ -38,6 +38,8 @@ struct node_cursor {
  * or exit; keys it returned are valid as long, and until the iterator moves.
  * Move it by the functions below only; fields from @search on are private.
  */
+#define BTREE_ITER_LEFT_MAX	8
+
 struct btree_iter {
 	struct btrees			*btrees;
 	struct bpos			pos;		/* next peek: first key at or after it */
@@ -55,6 +57,12 @@ struct btree_iter {
 	u32				unlocked_seq;	/* its lock's sequence then */
 	struct bce_trans		*trans;		/* is told of every leaf, see trans.c */
 	struct bpos			limit;		/* with @trans: leaves from it on are not wanted */
+	/* leaves this peek has found nothing in, and their locks' sequences */
+	struct {
+		struct btree_node	*node;
+		u32			seq;
+	}				left[BTREE_ITER_LEFT_MAX];
+	u8				nr_left;
 	bool				placed;		/* path[level].at is where @search is */
 	bool				at_end;
 	u64				ptr_value[9];	/* of an interior key */

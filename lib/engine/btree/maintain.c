@@ -43,6 +43,8 @@
 #define WRITE_BYTES_MAX		(16U << 10)
 /* nodes that wait, before those who make them more wait too */
 #define QUEUE_LONG		64
+/* passes after which a flush gives up: see bce_btrees_flush() */
+#define FLUSH_PASSES		100
 
 /* ---- which nodes ---- */
 
@@ -203,19 +205,26 @@ static int replace_or_append(struct btrees *b, struct btree_node *n, enum replac
 	return append == NODE_TO_REPLACE ? ret : append;
 }
 
+/* Nodes that are emptied one after the other become one: each join looks for the next. */
+static int join(struct btrees *b, struct btree_node *n)
+{
+	int ret = replace_now(b, n, REPLACE_SHRUNK);
+
+	return ret == -ENOENT ? bce_node_write(b, n, 0) : ret;
+}
+
 static int write_or_replace(struct btrees *b, struct btree_node *n)
 {
 	int ret;
 
 	if (test_bit(NODE_TO_MOVE, &n->flags)) {
 		ret = replace_or_append(b, n, REPLACE_MOVE);
+	} else if (test_and_clear_bit(NODE_TO_JOIN, &n->flags)) {
+		ret = join(b, n);
 	} else {
 		ret = bce_node_write(b, n, NODE_WRITE_TELL_SHRUNK);
-		if (ret == NODE_HAS_SHRUNK) {
-			ret = replace_now(b, n, REPLACE_SHRUNK);
-			if (ret == -ENOENT)
-				ret = bce_node_write(b, n, 0);
-		}
+		if (ret == NODE_HAS_SHRUNK)
+			ret = join(b, n);
 	}
 	if (ret == NODE_TO_REPLACE)
 		ret = replace_or_append(b, n, REPLACE_FULL);
@@ -237,7 +246,7 @@ int bce_node_maintain(struct btrees *b, struct btree_node *n)
 	if (ret == -EIO && !bce_journal_failed(b->writing.journal)) {
 		bce_log_line(b->config.log, BCE_LOG_ERR,
 			     "a btree node cannot be written: no more changes");
-		bce_journal_halt(b->writing.journal);
+		bce_journal_abort(b->writing.journal, ret);
 	}
 	return ret;
 }
@@ -286,9 +295,12 @@ static void flush_node(void *ctx, struct btree_node *n)
 {
 	struct flush *f = ctx;
 
-	if (READ_ONCE(n->dirty) && n->id.level == f->level) {
+	bool dirty = READ_ONCE(n->dirty);
+
+	/* the second is worth a try, but may fail each time */
+	if ((dirty || test_bit(NODE_TO_MOVE, &n->flags)) && n->id.level == f->level) {
 		bce_maintain_queue(f->b, n);
-		f->nr++;
+		f->nr += dirty;
 	}
 }
 
@@ -305,8 +317,14 @@ static int flush_pass(struct btrees *b)
 	return ret ?: min_t(unsigned int, f.nr, INT_MAX);
 }
 
+/*
+ * A node that is replaced changes some leaves of alloc and backpointers, and these are replaced when
+ * there is no room behind what they hold. With nodes of eight blocks and more that ends soon; with two
+ * or three blocks it may go on for ever, as nearly each write is a replacement.
+ */
 int bce_btrees_flush(struct btrees *b)
 {
+	unsigned int passes = 0;
 	int ret;
 
 	if (!b->writing.journal)
@@ -315,8 +333,8 @@ int bce_btrees_flush(struct btrees *b)
 	bce_maintain_drain(b);
 	do {
 		ret = flush_pass(b);
-	} while (ret > 0);
-	return ret;
+	} while (ret > 0 && ++passes < FLUSH_PASSES);
+	return ret > 0 ? -EBUSY : ret;
 }
 EXPORT_SYMBOL_GPL(bce_btrees_flush);
 

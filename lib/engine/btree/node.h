@@ -93,6 +93,7 @@ enum node_flag_bits {
 	NODE_WRITING,		/* a write is under way */
 	NODE_REPLACING,		/* its keys have been read out for the nodes that replace it */
 	NODE_TO_MOVE,		/* a replica could not be written: others have to be made */
+	NODE_TO_JOIN,		/* two small nodes have become one: perhaps there is a third */
 	NODE_FAR_OVER,		/* committers wait until it has been written */
 };
 

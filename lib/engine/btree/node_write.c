@@ -252,12 +252,15 @@ static bool pack_unwritten(struct node_write *w)
 	return true;
 }
 
-static bool has_deletions(const struct open_keys *o)
+/* keys have gone, or something short has come in the place of something long (a removed inode) */
+static bool keys_have_shrunk(const struct open_keys *o)
 {
 	u32 i;
 
 	for (i = 0; i < o->nr; i++)
-		if (open_unwritten(o, i) && open_disk_key(o, i)->type == KEY_TYPE_deleted)
+		if (open_unwritten(o, i) &&
+		    (open_disk_key(o, i)->type == KEY_TYPE_deleted ||
+		     open_disk_key(o, i)->type == KEY_TYPE_inode_generation))
 			return true;
 	return false;
 }
@@ -265,8 +268,8 @@ static bool has_deletions(const struct open_keys *o)
 /* Few keys left since some were deleted: perhaps a neighbour takes them. */
 static bool has_shrunk(const struct btrees *b, const struct btree_node *n)
 {
-	return n != READ_ONCE(b->roots[n->id.btree_id]) && has_deletions(&n->open) &&
-		bce_node_live_estimate(n) < bce_node_capacity_u64s(&b->config) / 6;
+	return n != READ_ONCE(b->roots[n->id.btree_id]) && keys_have_shrunk(&n->open) &&
+		bce_node_live_estimate(n) < bce_node_capacity_u64s(&b->config) / 4;
 }
 
 /*

@@ -102,6 +102,7 @@ struct replace {
 	struct trans_hook	hook;
 	unsigned int		btree_id, level;
 	bool			is_root;
+	enum replace_why	why;
 	bool			grows;		/* the last new node is a root above the others */
 	bool			committed;
 	u32			node_seq;
@@ -698,8 +699,11 @@ static void apply_new(struct replace *r, struct new_node *nn)
 	}
 	if (nn->moved.nr && r->level)
 		bce_node_ptrs_apply(r->b, n, nn->moved.keys, nn->moved.nr, &nn->moved.change);
-	if (nn->missed)
+	/* tried once: a member that fails always must not keep us busy for ever */
+	if (nn->missed && r->why != REPLACE_MOVE)
 		set_bit(NODE_TO_MOVE, &n->flags);
+	if (r->nr_old > 1 && r->nr_new == 1)
+		set_bit(NODE_TO_JOIN, &n->flags);
 }
 
 static void apply_root(struct replace *r, struct journal_res *res)
@@ -809,7 +813,11 @@ static void replace_end(struct replace *r)
 	if (r->committed) {
 		count(r);
 		for (i = 0; i < r->nr_new; i++)
-			bce_maintain_look(r->b, r->new[i].n);
+			if (test_bit(NODE_TO_MOVE, &r->new[i].n->flags) ||
+			    test_bit(NODE_TO_JOIN, &r->new[i].n->flags))
+				bce_maintain_queue(r->b, r->new[i].n);
+			else
+				bce_maintain_look(r->b, r->new[i].n);
 		wake_up_all(&r->b->node_wait);
 	}
 	kvfree(r->keys.words);
@@ -838,7 +846,7 @@ static bool try_neighbour(struct replace *r, struct btree_node *parent, u32 pos,
 	if (!n)
 		return false;
 	fits = n->id.ptr && live + bce_node_live_estimate(n) <=
-		bce_node_capacity_u64s(&r->b->config) / 3;
+		bce_node_capacity_u64s(&r->b->config) / 2;
 	if (fits) {
 		r->old[!place] = r->old[0];
 		memset(&r->old[place], 0, sizeof(r->old[place]));
@@ -948,6 +956,7 @@ int bce_node_replace(struct btrees *b, struct btree_node *n, const struct node_i
 	r->old[0].n = n;
 	r->old[0].id = *id;
 	r->nr_old = 1;
+	r->why = why;
 	r->is_root = READ_ONCE(b->roots[id->btree_id]) == n;
 	if (why == REPLACE_SHRUNK)
 		ret = find_neighbour(r);
