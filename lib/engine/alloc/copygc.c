@@ -7,6 +7,9 @@
  * room. Nothing is done to buckets here: they become empty when the keys are rewritten, and go the
  * way of all empty buckets.
  *
+ * Data needs more free buckets to be moved into than nodes do. When these are missing, what is left to do is to
+ * move nodes: as they are replaced, their buckets empty slowly, and would take all there is.
+ *
  * How long to wait is measured on the write clock, in what may be written until there are too many
  * holes. A pass that could move nothing is not repeated before something has been written.
  *
@@ -101,34 +104,62 @@ static bool candidate_stands(struct allocator *a, struct bpos pos)
 	return stands;
 }
 
-/* Return: buckets moved, or negative errno */
-static int copygc_batch(struct allocator *a, const struct alloc_mover_ops *mover, struct bpos *from)
+static bool holds_nodes(struct allocator *a, struct bpos pos)
+{
+	struct bkey_buf *buf = kmalloc(sizeof(*buf), GFP_NOFS);
+	struct alloc_info info = { };
+	struct bkey k;
+
+	if (!buf)
+		return false;
+	if (!bce_btree_lookup(a->config.btrees, BTREE_ID_alloc,
+			      POS(bce_lru_dev(pos), bce_lru_bucket(pos)), NULL, &k, buf) &&
+	    bce_alloc_decode(&k, &info))
+		info.data_type = BCH_DATA_free;		/* the checker's business */
+	kfree(buf);
+	return info.data_type == BCH_DATA_btree;
+}
+
+/* Return: candidates looked at, or negative errno. *@moved: buckets, added */
+static int copygc_batch(struct allocator *a, const struct alloc_mover_ops *mover, struct bpos *from,
+			bool only_nodes, unsigned int *moved)
 {
 	struct bpos pos[COPYGC_BATCH];
 	unsigned int nr = candidates(a, from, pos);
-	int ret = 0, moved = 0;
+	int ret = 0;
 
 	for (unsigned int i = 0; i < nr && !ret && !READ_ONCE(a->stopping); i++) {
-		if (!candidate_stands(a, pos[i]))
+		if (!candidate_stands(a, pos[i]) || (only_nodes && !holds_nodes(a, pos[i])))
 			continue;
 		ret = mover->bucket(a->mover_ctx, bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]));
-		moved += !ret;
+		*moved += !ret;
 		cond_resched();
 	}
-	return ret ?: moved;
+	return ret ?: nr;
+}
+
+/* the emptiest buckets; @only_nodes: as many of these */
+static int copygc_run(struct allocator *a, const struct alloc_mover_ops *mover, bool only_nodes,
+		      unsigned int *moved)
+{
+	struct bpos from = POS((u64)ALLOC_LRU_ID_FRAGMENTATION << 48, 0);
+	unsigned int max_moved = *moved + COPYGC_BATCHES * COPYGC_BATCH;
+	int ret;
+
+	do {
+		ret = copygc_batch(a, mover, &from, only_nodes, moved);
+	} while (ret > 0 && *moved < max_moved && copygc_wait_sectors(a) == 0 &&
+		 !READ_ONCE(a->stopping));
+	return ret;
 }
 
 static void copygc_pass(struct allocator *a, const struct alloc_mover_ops *mover)
 {
-	struct bpos from = POS((u64)ALLOC_LRU_ID_FRAGMENTATION << 48, 0);
-	int ret = 1, moved = 0;
+	unsigned int moved = 0;
+	int ret = copygc_run(a, mover, false, &moved);
 
-	for (unsigned int i = 0; i < COPYGC_BATCHES && ret > 0 && !READ_ONCE(a->stopping); i++) {
-		ret = copygc_batch(a, mover, &from);
-		moved += max(ret, 0);
-		if (copygc_wait_sectors(a))
-			break;
-	}
+	if (ret == -ENOSPC)
+		ret = copygc_run(a, mover, true, &moved);
 	if (ret < 0 && ret != -EROFS)
 		bce_log_line(a->config.log, BCE_LOG_ERR, "copygc: error %d", ret);
 	if (!moved)

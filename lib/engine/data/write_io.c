@@ -70,6 +70,7 @@ static void write_end_io(struct bio *bio)
 
 	if (bio->bi_status) {
 		bce_member_io_done(wb->member, 0, true);
+		bce_member_count_write_error(wb->member);
 		set_bit(wb->ptr, &wb->e->failed);
 	}
 	bce_member_put_io(wb->member);

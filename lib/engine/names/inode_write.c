@@ -112,7 +112,7 @@ static int inum_first(struct names_tx *tx, u64 end, u64 *first)
 static int inum_take(struct names_tx *tx, u64 *inum, bool *wrapped)
 {
 	struct names_writer *w = tx->w;
-	u64 end = inum_end(w), first = 0;
+	u64 end = inum_end(w), first = 0, next;
 	int ret;
 
 	if (!READ_ONCE(w->inum_next)) {
@@ -121,13 +121,13 @@ static int inum_take(struct names_tx *tx, u64 *inum, bool *wrapped)
 			return ret;
 	}
 	spin_lock(&w->inum_lock);
-	if (!w->inum_next)
-		w->inum_next = first;
-	if (w->inum_next >= end) {
-		w->inum_next = BLOCKDEV_INODE_MAX;
+	next = w->inum_next ?: first;
+	if (next >= end) {
+		next = BLOCKDEV_INODE_MAX;
 		w->inum_wrapped = true;
 	}
-	*inum = w->inum_next++;
+	*inum = next;
+	WRITE_ONCE(w->inum_next, next + 1);	/* read without the lock, above */
 	*wrapped = w->inum_wrapped;
 	spin_unlock(&w->inum_lock);
 	return 0;
