@@ -8,7 +8,8 @@ narrow = $(if $(T),$(foreach test,$(1),$(if $(findstring $(T),$(test)),$(test)))
 UNIT_TESTS := $(call narrow,$(UNIT_PROGRAMS) $(TSAN_PROGRAMS))
 GOLDEN_TESTS := $(call narrow,$(GOLDEN_PROGRAMS) $(wildcard tests/golden/*.sh))
 VM_TESTS := $(call narrow,$(shell grep -lsE '^. vehicle:' tests/vm/*.sh))
-SOAK_TESTS := $(call narrow,$(shell grep -lsE '^. vehicle:' tests/soak/*.sh))
+SOAK_TESTS := $(call narrow,$(shell grep -lsE '^. vehicle:' tests/soak/*.sh) tests/soak/model.sh)
+SOAK_PROGRAMS := $(if $(filter %/model.sh,$(SOAK_TESTS)),$(filter %/fault_test %/space_test %/set_tsan %/crash_test %/set_test,$(filter $(O)/tests/model/%,$(UNIT_PROGRAMS) $(TSAN_PROGRAMS))))
 FUZZ_TESTS := $(call narrow,$(FUZZ_PROGRAMS))
 BENCH_TESTS := $(call narrow,$(BENCH_PROGRAMS) $(wildcard tests/bench/*.sh))
 
@@ -63,7 +64,7 @@ vehicles:
 fuzz: $(FUZZ_TESTS)
 	$(quiet)tests/run --jobs 1 $(FUZZ_TESTS)
 
-soak: tools $(VM_PROGRAMS)
+soak: tools $(VM_PROGRAMS) $(SOAK_PROGRAMS)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(SOAK_TESTS))
 	$(quiet)tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
 

@@ -7,6 +7,9 @@
  * A file with several names is one node with several entries pointing to it.
  *
  * What an operation may work on is found by listing everything first, which is slow and simple.
+ *
+ * Each operation has a number, and its own row of random numbers that follows from seed and number. So
+ * one that is left out changes the others as little as can be, which is what shrinking a case needs.
  */
 #include "file_model.h"
 
@@ -1348,13 +1351,30 @@ static const struct op *choose_op(struct file_model *m)
 	}
 }
 
+static int run_one(struct file_model *m, struct bce_set *set, u64 number)
+{
+	m->operations = number;
+	m->random = (m->opts.seed + 1) * 0x9e3779b97f4a7c15ULL ^ (number + 1) * 0xd1b54a32d192ed03ULL;
+	m->random ^= m->random >> 31;
+	m->random += !m->random;
+	rnd64(m);
+	return choose_op(m)->fn(m, set);
+}
+
 int model_run(struct file_model *m, struct bce_set *set, unsigned int nr)
 {
 	int ret = 0;
 
-	while (!ret && nr--) {
-		m->operations++;
-		ret = choose_op(m)->fn(m, set);
-	}
+	while (!ret && nr--)
+		ret = run_one(m, set, m->operations + 1);
+	return ret;
+}
+
+int model_run_these(struct file_model *m, struct bce_set *set, const u32 *number, unsigned int nr)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < nr; i++)
+		ret = run_one(m, set, number[i]);
 	return ret;
 }

@@ -33,6 +33,8 @@ void model_free(struct file_model *m);
 int model_load(struct file_model *m, struct bce_set *set);
 /* @nr random operations. Return: 0; -1: the set did what it should not (said on stderr) */
 int model_run(struct file_model *m, struct bce_set *set, unsigned int nr);
+/* the operations of these numbers (the first that model_run() makes is 1) */
+int model_run_these(struct file_model *m, struct bce_set *set, const u32 *number, unsigned int nr);
 /* Return: 0, or -1 where set and model differ (said on stderr) */
 int model_compare(struct file_model *m, struct bce_set *set);
 
