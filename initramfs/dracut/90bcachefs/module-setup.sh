@@ -38,6 +38,7 @@ install() {
 			"${systemdutildir}/system-generators/bcachefs-generator"
 	fi
 	inst_hook pre-udev 30 "$moddir/bcachefs-modules.sh"
+	inst_hook pre-mount 10 "$moddir/bcachefs-no-fsck.sh"
 	inst_hook initqueue/settled 50 "$moddir/bcachefs-unlock.sh"
 	inst_hook initqueue/timeout 50 "$moddir/bcachefs-last-resort.sh"
 }
