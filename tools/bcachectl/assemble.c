@@ -177,6 +177,12 @@ static int make_candidates(struct plan *p)
 	return 0;
 }
 
+static bool wants_person(const struct set_verdict *v)
+{
+	return !v->best || v->state == SET_FOREIGN || v->state == SET_SPLIT ||
+	       v->state == SET_CLONE;
+}
+
 /* When nobody named the devices: what cannot be decided without a person is refused. */
 static int judge_unattended(struct plan *p)
 {
@@ -190,9 +196,10 @@ static int judge_unattended(struct plan *p)
 		p->info = v.info;
 		memcpy(p->uuid, v.uuid, sizeof(p->uuid));
 	}
-	if (!ret && (!v.best || v.state == SET_FOREIGN || v.state == SET_SPLIT || v.state == SET_CLONE)) {
-		complain("set \"%s\": %s; nothing is assembled and nothing written. Choose by naming its devices:\n"
-			 "  bcachectl assemble DEVICE...", v.best ? set_name(p) : "?", set_state_name(v.state));
+	if (!ret && wants_person(&v)) {
+		complain("set \"%s\": %s; nothing is assembled and nothing written\n"
+			 "  choose by naming its devices: bcachectl assemble DEVICE...",
+			 v.best ? set_name(p) : "?", set_state_name(v.state));
 		ret = -EINVAL;
 	}
 	set_verdict_exit(&v);

@@ -11,7 +11,7 @@ struct assemble_opts {
 	bool			norecovery;
 	bool			no_splitbrain_check;
 	bool			no_wait;	/* do not wait for the end of recovery */
-	bool			recorded;	/* by itself: judged as set_state.h says, members as recorded */
+	bool			recorded;	/* nobody to ask: members as udev has noted them */
 };
 
 /**
