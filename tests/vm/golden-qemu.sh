@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A choice of golden sets on Debian's own kernels: two processors, large folios, udev.
 # vehicle: qemu-6.1 qemu-6.12
-# golden: fresh-uninit snapshots tiered
+# golden: snapshots tiered
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 
