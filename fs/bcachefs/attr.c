@@ -49,6 +49,7 @@ int bcachefs_getattr(kc_idmap *idmap, const struct path *path, struct kstat *sta
 		stat->dio_mem_align = SECTOR_SIZE;
 		stat->dio_offset_align = SECTOR_SIZE;
 	}
+	stat->dev = bcachefs_subvol_dev(inode->i_sb, e->id.subvol);
 	kc_stat_set_subvol(stat, e->id.subvol);
 
 	if (eflags & BCE_INODE_IMMUTABLE)

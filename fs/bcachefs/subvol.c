@@ -7,6 +7,10 @@
  * that those nobody has open are dropped with their pages. Open ones live on and answer -ENOENT. A subvolume's id
  * does not come again before the next mount, so no old inode is ever taken for a new file.
  *
+ * Numbers of inodes repeat in snapshots. So that programs which know a file by device and number (hard links in
+ * archives, loops in trees) tell them apart, each subvolume but the first shows a device number of its own,
+ * as long as it is mounted.
+ *
  * Before a snapshot dirty pages are written, with no directory locked: what a write(2) that has returned before
  * has written is in the snapshot.
  *
@@ -45,6 +49,36 @@ static int read_arg(struct bce_ioctl_subvolume *arg, const void __user *from)
 	if (copy_from_user(arg, from, sizeof(*arg)))
 		return -EFAULT;
 	return arg->pad[0] || arg->pad[1] || arg->pad[2] ? -EINVAL : 0;
+}
+
+/* ---- device numbers ---- */
+
+dev_t bcachefs_subvol_dev(struct super_block *sb, u32 subvol)
+{
+	struct xarray *devs = &to_bcachefs_super(sb)->subvol_devs;
+	void *there = subvol == BCE_ROOT_SUBVOL ? NULL : xa_load(devs, subvol);
+	dev_t dev;
+
+	if (there)
+		return xa_to_value(there);
+	/* without memory or numbers its files are shown as the root's are */
+	if (subvol == BCE_ROOT_SUBVOL || get_anon_bdev(&dev))
+		return sb->s_dev;
+	there = xa_cmpxchg(devs, subvol, NULL, xa_mk_value(dev), GFP_KERNEL);
+	if (!there)
+		return dev;
+	free_anon_bdev(dev);
+	return xa_is_err(there) ? sb->s_dev : xa_to_value(there);
+}
+
+void bcachefs_subvol_devs_free(struct bcachefs_super *vs)
+{
+	unsigned long subvol;
+	void *dev;
+
+	xa_for_each(&vs->subvol_devs, subvol, dev)
+		free_anon_bdev(xa_to_value(dev));
+	xa_destroy(&vs->subvol_devs);
 }
 
 /* ---- create, snapshot ---- */

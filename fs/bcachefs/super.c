@@ -269,6 +269,7 @@ static void put_super(struct super_block *sb)
 	bce_set_on_error_end(vs->set, NULL, NULL);
 	bce_set_release(vs->set, sb);
 	bce_set_put(vs->set);
+	bcachefs_subvol_devs_free(vs);
 	kfree(vs);
 	sb->s_fs_info = NULL;
 }
@@ -372,6 +373,7 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 		bce_set_put(set);
 		return -ENOMEM;
 	}
+	xa_init(&vs->subvol_devs);
 	vs->set = set;
 	bce_set_info(set, &vs->info);
 	sb->s_fs_info = vs;

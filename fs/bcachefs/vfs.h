@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include <bcachefs/names.h>
 #include <bcachefs/ops.h>
@@ -20,6 +21,7 @@ struct bcachefs_super {
 	struct bce_set		*set;		/* claimed by us */
 	struct bce_set_info	info;		/* as it was at mount */
 	bool			acl;
+	struct xarray		subvol_devs;	/* device numbers by subvolume: subvol.c */
 };
 
 /* an inode in memory: the VFS's part and the engine's description */
@@ -107,6 +109,9 @@ struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigne
 long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* subvol.c */
+/* what stat shows as the device of files in a subvolume */
+dev_t bcachefs_subvol_dev(struct super_block *sb, u32 subvol);
+void bcachefs_subvol_devs_free(struct bcachefs_super *vs);
 long bcachefs_subvolume_create(struct super_block *sb, const void __user *arg);
 long bcachefs_subvolume_destroy(struct super_block *sb, const void __user *arg);
 long bcachefs_subvolume_next(struct super_block *sb, void __user *arg);

@@ -72,13 +72,21 @@ class Fuzz:
         self.log = collections.deque(maxlen=25)
         self.counts = collections.Counter()
         self.snapshots, self.serial = [], 0
+        self.known = []         # paths that were there a few operations ago
 
     # Choices
 
     def path(self):
         rng = self.rng
+        if self.known and rng.random() < 0.6:
+            return rng.choice(self.known)
         parts = [rng.choice(NAMES[:3]) for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))]
         return os.path.join('t', *parts, rng.choice(NAMES))
+
+    def look_around(self):
+        top = self.sides[1].path('t')
+        self.known = sorted(os.path.join('t', os.path.relpath(os.path.join(here, name), top))
+                            for here, dirs, files in os.walk(top) for name in dirs + files)
 
     def size(self):
         return max(1, self.rng.choice((1, 511, 512, 4095, 4096, 8192, 20000, 65536, 200000)) + self.rng.choice((0, 0, -1, 7)))
@@ -275,7 +283,7 @@ class Fuzz:
         self.both('link %s %s' % (a, b), lambda s: os.link(s.path(a), s.path(b), follow_symlinks=False))
 
     def op_symlink(self):
-        path, target = self.path(), 'x' * self.rng.choice((1, 60, 1000, 3000))
+        path, target = self.path(), 'x' * self.rng.choice((1, 60, 500, 1000))
         self.both('symlink ' + path, lambda s: os.symlink(target, s.path(path)))
 
     def op_special(self):
@@ -370,6 +378,8 @@ class Fuzz:
     def run(self, operations, remount):
         ops = [getattr(self, 'op_' + n) for n, w in WEIGHTS.items() for _ in range(w)]
         for done in range(operations):
+            if done % 8 == 0:
+                self.look_around()
             self.rng.choice(ops)()
             if done % ROUND == ROUND - 1:
                 self.compare('after %d operations' % done)

@@ -10,7 +10,8 @@ import os
 import stat
 import sys
 
-SHOWN_BY_OURS_ONLY = ('bcachefs.', 'bcachefs_effective.')
+# ours shows its options so, and xfs its ACLs once more
+NOT_PORTABLE = ('bcachefs.', 'bcachefs_effective.', 'trusted.SGI_ACL_')
 
 
 def attributes(path, portable):
@@ -19,7 +20,7 @@ def attributes(path, portable):
     except OSError as e:
         return ['? %s' % e.strerror]
     if portable:
-        names = [n for n in names if not n.startswith(SHOWN_BY_OURS_ONLY)]
+        names = [n for n in names if not n.startswith(NOT_PORTABLE)]
     return ['%s=%s' % (n, os.getxattr(path, n, follow_symlinks=False).hex()) for n in names]
 
 
