@@ -212,7 +212,7 @@ int bcachefs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	if (valid)
 		ret = bce_setattr(set_of(inode), &attrs, valid, &e);
 	if (valid && !ret)
-		bcachefs_times_told(inode, &attrs, valid);
+		bcachefs_times_told(inode, &e, valid);
 	mutex_unlock(&vi->time_lock);
 	/* the subvolume has been deleted while the file was open */
 	return ret == -ENOENT ? 0 : ret;

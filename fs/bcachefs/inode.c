@@ -185,6 +185,22 @@ void bcachefs_times_told(struct inode *inode, const struct bce_inode *e, unsigne
 	spin_unlock(&vi->lock);
 }
 
+void bcachefs_times_diverged(struct inode *inode, const struct bce_inode *e)
+{
+	struct bcachefs_inode *vi = to_bcachefs_inode(inode);
+	bool differ;
+
+	spin_lock(&vi->lock);
+	vi->e.mtime = e->mtime;
+	vi->e.ctime = later(vi->e.ctime, e->ctime);
+	kc_inode_set_ctime(inode, later(kc_inode_get_ctime(inode), e->ctime));
+	differ = !same_time(kc_inode_get_mtime(inode), e->mtime) ||
+		 !same_time(kc_inode_get_ctime(inode), e->ctime);
+	spin_unlock(&vi->lock);
+	if (differ)
+		mark_inode_dirty_sync(inode);
+}
+
 void bcachefs_dir_changed(struct inode *dir, struct timespec64 when, int subdirs)
 {
 	struct bcachefs_inode *vi = to_bcachefs_inode(dir);

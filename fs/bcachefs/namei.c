@@ -313,9 +313,22 @@ static void refresh_moved(struct inode *inode)
 		bcachefs_inode_told(inode, &e);
 }
 
+/* whose a file is that the caller makes in @dir */
+static struct bce_creds new_owner(kc_idmap *idmap, struct inode *dir)
+{
+	struct user_namespace *ns = i_user_ns(dir);
+
+	return (struct bce_creds) {
+		.uid = from_kuid(ns, mapped_fsuid(idmap, ns)),
+		.gid = dir->i_mode & S_ISGID ? i_gid_read(dir) :
+					       from_kgid(ns, mapped_fsgid(idmap, ns)),
+	};
+}
+
 static int bcachefs_rename(kc_idmap *idmap, struct inode *old_dir, struct dentry *old,
 			   struct inode *new_dir, struct dentry *new, unsigned int flags)
 {
+	struct bce_creds whiteout = new_owner(idmap, old_dir);
 	struct inode *target = d_inode(new);
 	struct bce_inode replaced;
 	int ret;
@@ -326,7 +339,7 @@ static int bcachefs_rename(kc_idmap *idmap, struct inode *old_dir, struct dentry
 			 id_of(new_dir), new->d_name.name, new->d_name.len,
 			 (flags & RENAME_NOREPLACE ? BCE_RENAME_NOREPLACE : 0) |
 			 (flags & RENAME_EXCHANGE ? BCE_RENAME_EXCHANGE : 0) |
-			 (flags & RENAME_WHITEOUT ? BCE_RENAME_WHITEOUT : 0), &replaced);
+			 (flags & RENAME_WHITEOUT ? BCE_RENAME_WHITEOUT : 0), &whiteout, &replaced);
 	if (ret)
 		return ret;
 	refresh_moved(d_inode(old));

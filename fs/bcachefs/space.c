@@ -135,8 +135,10 @@ void bcachefs_blocks_refresh(struct inode *inode)
 {
 	struct bce_inode e;
 
-	if (!bce_inode_read(bcachefs_set_of(inode), bcachefs_id_of(inode), &e))
-		bcachefs_told_sectors(inode, e.sectors);
+	if (bce_inode_read(bcachefs_set_of(inode), bcachefs_id_of(inode), &e))
+		return;
+	bcachefs_told_sectors(inode, e.sectors);
+	bcachefs_times_diverged(inode, &e);
 }
 
 void bcachefs_data_inode_init_once(struct bcachefs_inode *vi)

@@ -66,6 +66,8 @@ void bcachefs_inode_told(struct inode *inode, const struct bce_inode *e);
 void bcachefs_inode_moved(struct inode *inode, const struct bce_inode *e);
 /* those in @valid have been written */
 void bcachefs_times_told(struct inode *inode, const struct bce_inode *e, unsigned int valid);
+/* the engine has times of its own for a change of contents: those in memory are right, and will be written */
+void bcachefs_times_diverged(struct inode *inode, const struct bce_inode *e);
 /* an entry in a directory has changed at @when; @subdirs: 1, 0, -1 */
 void bcachefs_dir_changed(struct inode *dir, struct timespec64 when, int subdirs);
 /* read again and told; i_rwsem is held */

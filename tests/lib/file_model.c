@@ -889,7 +889,7 @@ static int op_rename(struct file_model *m, struct bce_set *set)
 	tell(m, "rename %s to %s in %u:%llu", from, name, dir->id.subvol,
 	     (unsigned long long)dir->id.inum);
 	ret = bce_rename(set, p.dir->id, from, strlen(from), dir->id, name, strlen(name), 0,
-			 &replaced);
+			 NULL, &replaced);
 	if (ret == -EXDEV)
 		return 0;
 	ret = outcome(m, ret, "rename", n);
@@ -928,7 +928,7 @@ static int op_exchange(struct file_model *m, struct bce_set *set)
 	tell(m, "exchange %s and %s", a.dir->entry[a.i].name, b.dir->entry[b.i].name);
 	ret = bce_rename(set, a.dir->id, a.dir->entry[a.i].name, strlen(a.dir->entry[a.i].name),
 			 b.dir->id, b.dir->entry[b.i].name, strlen(b.dir->entry[b.i].name),
-			 BCE_RENAME_EXCHANGE, &replaced);
+			 BCE_RENAME_EXCHANGE, NULL, &replaced);
 	if (ret == -EXDEV)
 		return 0;
 	ret = outcome(m, ret, "exchange", at(&a));

@@ -203,9 +203,11 @@ def part_changes():
     touch('e/inner')
     renameat2('e', 'g', EXCHANGE)
     check('exchanged', os.path.isdir('g') and os.path.isfile('e') and os.path.exists('g/inner'))
+    os.chown('e', 77, 78)
     renameat2('e', 'd/e', WHITEOUT)
     st = os.lstat('e')
     check('a whiteout stays behind', stat.S_ISCHR(st.st_mode) and st.st_rdev == 0 and os.path.isfile('d/e'))
+    same('whose it is', (st.st_uid, st.st_gid), (0, 0))
     renameat2('g', 'h', NOREPLACE)
     for kind, mode in (('fifo', stat.S_IFIFO), ('sock', stat.S_IFSOCK), ('chr', stat.S_IFCHR), ('blk', stat.S_IFBLK)):
         os.mknod(kind, mode | 0o640, os.makedev(300, 70000))

@@ -222,7 +222,7 @@ static int move_path(struct bce_set *set, const struct names_args *a, const char
 	if (ret)
 		return ret;
 	ret = bce_rename(set, src_dir.id, name, len, dst_dir.id, to, to_len,
-			 a->no_replace ? BCE_RENAME_NOREPLACE : 0, &replaced);
+			 a->no_replace ? BCE_RENAME_NOREPLACE : 0, NULL, &replaced);
 	if (!ret && replaced.id.inum && replaced.flags & BCE_INODE_UNLINKED)
 		ret = bce_inode_release(set, replaced.id);
 	return ret;

@@ -43,6 +43,7 @@ struct side {
 struct rename {
 	struct side		src, dst;
 	unsigned int		flags;
+	const struct bce_creds	*whiteout;
 	bool			lost;		/* dst.i has lost its name */
 };
 
@@ -208,9 +209,13 @@ static bool take_over_slot(const struct rename *r)
 	       name_hash(b) <= a->e.place.slot && a->e.place.slot < b->e.place.slot;
 }
 
-static int put_whiteout(struct names_tx *tx, struct side *s)
+static int put_whiteout(struct names_tx *tx, struct side *s, const struct bce_creds *owner)
 {
-	struct bce_create what = { .mode = S_IFCHR, .uid = s->i.f.uid, .gid = s->i.f.gid };
+	struct bce_create what = {
+		.mode = S_IFCHR,
+		.uid = owner ? owner->uid : s->i.f.uid,
+		.gid = owner ? owner->gid : s->i.f.gid,
+	};
 	struct names_inode w = { .id = s->dir_id, .subvol = s->dir->subvol, .view = s->dir->view };
 	struct dirent_info d;
 	int ret = names_inode_new(tx, s->dir->view.id, &what, &s->dir->f, &w.f);
@@ -241,7 +246,7 @@ static int rename_entries(struct names_tx *tx, struct rename *r)
 		return ret;
 	if (r->flags & BCE_RENAME_EXCHANGE)
 		return entry_put(tx, b, a);
-	return r->flags & BCE_RENAME_WHITEOUT ? put_whiteout(tx, a) :
+	return r->flags & BCE_RENAME_WHITEOUT ? put_whiteout(tx, a, r->whiteout) :
 						names_entry_remove(tx, a->dir, &a->e);
 }
 
@@ -339,7 +344,8 @@ static int rename_fn(struct names_tx *tx, void *ctx)
 
 int names_rename(struct names_writer *w, struct bce_file_id src_dir, const char *src_name,
 		 unsigned int src_len, struct bce_file_id dst_dir, const char *dst_name,
-		 unsigned int dst_len, unsigned int flags, struct bce_inode *replaced)
+		 unsigned int dst_len, unsigned int flags, const struct bce_creds *whiteout,
+		 struct bce_inode *replaced)
 {
 	struct rename *r;
 	int ret = names_name_check(src_name, src_len) ?: names_name_check(dst_name, dst_len);
@@ -355,6 +361,7 @@ int names_rename(struct names_writer *w, struct bce_file_id src_dir, const char 
 	r->src = (struct side) { .dir_id = src_dir, .name = src_name, .len = src_len };
 	r->dst = (struct side) { .dir_id = dst_dir, .name = dst_name, .len = dst_len };
 	r->flags = flags;
+	r->whiteout = whiteout;
 	ret = names_run(w, rename_fn, r);
 	if (!ret && r->src.subvol)
 		names_subvol_refresh(w, r->src.subvol);

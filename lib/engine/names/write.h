@@ -77,7 +77,8 @@ int names_unlink(struct names_writer *w, struct bce_file_id dir, const char *nam
 int names_inode_release(struct names_writer *w, struct bce_file_id inode);
 int names_rename(struct names_writer *w, struct bce_file_id src_dir, const char *src_name,
 		 unsigned int src_len, struct bce_file_id dst_dir, const char *dst_name,
-		 unsigned int dst_len, unsigned int flags, struct bce_inode *replaced);
+		 unsigned int dst_len, unsigned int flags, const struct bce_creds *whiteout,
+		 struct bce_inode *replaced);
 int names_setattr(struct names_writer *w, const struct bce_inode *attrs, unsigned int valid,
 		  struct bce_inode *out);
 int names_xattr_set(struct names_writer *w, struct bce_file_id inode, enum bce_xattr_type type,

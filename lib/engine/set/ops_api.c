@@ -61,13 +61,15 @@ EXPORT_SYMBOL_GPL(bce_inode_release);
 
 int bce_rename(struct bce_set *set, struct bce_file_id src_dir, const char *src_name,
 	       unsigned int src_len, struct bce_file_id dst_dir, const char *dst_name,
-	       unsigned int dst_len, unsigned int flags, struct bce_inode *replaced)
+	       unsigned int dst_len, unsigned int flags, const struct bce_creds *whiteout,
+	       struct bce_inode *replaced)
 {
 	struct change_call c;
 
 	return bce_change_begin(set, &c) ?:
 	       bce_change_end(&c, names_rename(&c.rw->names, src_dir, src_name, src_len, dst_dir,
-					       dst_name, dst_len, flags, replaced));
+					       dst_name, dst_len, flags, whiteout,
+					       replaced));
 }
 EXPORT_SYMBOL_GPL(bce_rename);
 

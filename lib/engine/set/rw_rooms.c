@@ -10,6 +10,7 @@
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "engine/alloc/alloc.h"
 #include "engine/data/move.h"
@@ -128,7 +129,11 @@ static s64 data_now(void *ctx)
 {
 	const struct bce_set *set = ctx;
 
-	return names_time_encode(&set->info, ns_to_timespec64(ktime_get_real_ns()));
+	struct timespec64 now;
+
+	/* the VFS's clock, as in names */
+	ktime_get_coarse_real_ts64(&now);
+	return names_time_encode(&set->info, now);
 }
 
 static u64 data_key_version(void *ctx)

@@ -45,10 +45,11 @@ static void names_script(struct names_rig *r)
 		fine(names_xattr_set(&r->w, file.id, BCE_XATTR_USER, "a", NULL, 0, 0));
 	}
 	make(r, root, "sym", S_IFLNK | 0777, &out);
-	fine(names_rename(&r->w, dir.id, "file", 4, root, "sym", 3, 0, &out));
+	fine(names_rename(&r->w, dir.id, "file", 4, root, "sym", 3, 0, NULL, &out));
 	if (out.id.inum)
 		fine(names_inode_release(&r->w, out.id));
-	fine(names_rename(&r->w, root, "link", 4, dir.id, "x", 1, BCE_RENAME_WHITEOUT, &out));
+	fine(names_rename(&r->w, root, "link", 4, dir.id, "x", 1, BCE_RENAME_WHITEOUT, NULL,
+			  &out));
 	if (!fine(names_unlink(&r->w, dir.id, "x", 1, false, &out)))
 		fine(names_inode_release(&r->w, out.id));
 }
@@ -64,7 +65,7 @@ static void snapshot_script(struct names_rig *r)
 	make(r, sub.id, "inside", S_IFREG | 0644, &out);
 	if (!fine(names_subvolume_create(&r->w, root, "snap", 4, sub.id.subvol, 0, NULL, &snap))) {
 		fine(names_unlink(&r->w, snap.id, "inside", 6, false, &out));
-		fine(names_rename(&r->w, root, "snap", 4, sub.id, "snap", 4, 0, &out));
+		fine(names_rename(&r->w, root, "snap", 4, sub.id, "snap", 4, 0, NULL, &out));
 	}
 	fine(names_subvolume_delete(&r->w, sub.id, "snap", 4));
 	fine(names_snapshots_cleaned(&r->w));

@@ -456,7 +456,8 @@ static void op_rename(struct model *m)
 		want = expect_rename(m, &a, &b, flags);
 	if (agree(m, "rename", names_rename(&m->r.w, file_id(a.s, a.dir), m->name[a.name],
 					    strlen(m->name[a.name]), file_id(b.s, b.dir),
-					    m->name[b.name], strlen(m->name[b.name]), flags, &out),
+					    m->name[b.name], strlen(m->name[b.name]), flags, NULL,
+					    &out),
 		  want))
 		apply_rename(m, &a, &b, flags);
 }

@@ -63,7 +63,8 @@ static int move(struct names_rig *r, struct bce_file_id a, const char *from, str
 {
 	struct bce_inode replaced;
 
-	return names_rename(&r->w, a, from, strlen(from), b, to, strlen(to), flags, &replaced);
+	return names_rename(&r->w, a, from, strlen(from), b, to, strlen(to), flags, NULL,
+			    &replaced);
 }
 
 static void clean(struct names_rig *r)
@@ -278,6 +279,12 @@ static void renames(void **state)
 	OK(look(&r, root, "a", &i));
 	assert_true(S_ISCHR(i.mode));
 	assert_int_equal(i.rdev_major | i.rdev_minor, 0);
+	assert_int_equal(i.uid, f.uid);
+	OK(names_rename(&r.w, root, "moved", 5, root, "away", 4, BCE_RENAME_WHITEOUT,
+			&(struct bce_creds) { 123, 456 }, &i));
+	OK(look(&r, root, "moved", &i));
+	assert_int_equal(i.uid, 123);
+	assert_int_equal(i.gid, 456);
 	clean(&r);
 	/* a directory over an empty one */
 	made(&r, root, "empty", S_IFDIR | 0700);
