@@ -29,6 +29,7 @@ AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
 SUBVOLUME_CREATE, SUBVOLUME_DESTROY = 0x4020bc10, 0x4020bc11
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO_RANGE, INSERT = 1, 2, 8, 16, 32
 FICLONE, FICLONERANGE = 0x40049409, 0x4020940d
+NO_WAIT = os.O_NOFOLLOW | os.O_NONBLOCK        # for the other end of a fifo
 MAX_SIZE, BLOCK, ROUND = 1 << 20, 4096, 150
 NAMES = ['a', 'b', 'c', 'd', 'e', 'long' + 'x' * 240]
 # what file systems may see differently in one situation
@@ -125,7 +126,7 @@ class Fuzz:
 
     def on_file(self, what, path, fn, flags=os.O_RDWR):
         def run(side):
-            fd = os.open(side.path(path), flags | os.O_NOFOLLOW, 0o644)
+            fd = os.open(side.path(path), flags | NO_WAIT, 0o644)
             try:
                 return fn(fd)
             finally:
@@ -203,9 +204,9 @@ class Fuzz:
         at, to, length = self.offset(BLOCK), self.offset(BLOCK), self.rng.choice((0, 1, 4, 20)) * BLOCK
 
         def run(side):
-            a = os.open(side.path(source), os.O_RDONLY | os.O_NOFOLLOW)
+            a = os.open(side.path(source), os.O_RDONLY | NO_WAIT)
             try:
-                b = os.open(side.path(target), os.O_RDWR | os.O_NOFOLLOW)
+                b = os.open(side.path(target), os.O_RDWR | NO_WAIT)
             except OSError:
                 os.close(a)
                 raise
@@ -222,9 +223,9 @@ class Fuzz:
         source, target, at, to, length = self.path(), self.path(), self.offset(), self.offset(), self.size()
 
         def run(side):
-            a = os.open(side.path(source), os.O_RDONLY | os.O_NOFOLLOW)
+            a = os.open(side.path(source), os.O_RDONLY | NO_WAIT)
             try:
-                b = os.open(side.path(target), os.O_RDWR | os.O_NOFOLLOW)
+                b = os.open(side.path(target), os.O_RDWR | NO_WAIT)
             except OSError:
                 os.close(a)
                 raise
@@ -251,7 +252,7 @@ class Fuzz:
             old = side.open.pop(key, None)
             if old is not None:
                 os.close(old)
-            side.open[key] = os.open(side.path(path), os.O_RDWR | os.O_NOFOLLOW)
+            side.open[key] = os.open(side.path(path), os.O_RDWR | NO_WAIT)
         self.both('hold %s as %d' % (path, key), run)
 
     def op_held(self):
