@@ -33,8 +33,9 @@
  * A transaction may move a key from one leaf to another while we are on our way from the one to the other:
  * to where we have been already. So leaves that a peek has left are compared with what they were when it
  * comes to its end; if one has changed it begins anew. (Writers hold all their leaves when they change one;
- * and keys move only to near places, so it is enough to remember the last few.) Transactions have a check of
- * their own, at commit.
+ * and keys move only to near places, so it is enough to remember the last few.) A leaf that was evicted has
+ * changed as far as can be seen; lest a cache that holds less than two leaves keeps us here for ever, it is
+ * tried a few times only. Transactions have a check of their own, at commit.
  *
  * Termination does not rest on what is on disk: levels fall on the way down, a child covers the
  * position it was looked up for or is an error (child.c), and after a leaf @search lies behind its
@@ -56,6 +57,8 @@
 #include "engine/format/ids.h"
 #include "engine/key/validate.h"
 
+/* how often a peek begins anew because of leaves that have changed behind it */
+#define PEEK_AGAIN_MAX		4
 /* versions of one position passed over one by one, before searching */
 #define STEPS_BEFORE_SEARCH	8
 
@@ -362,12 +365,14 @@ static int peek(struct btree_iter *iter)
 {
 	const struct bpos search = iter->search;
 	const bool at_end = iter->at_end;
+	unsigned int tries = 0;
 	int ret;
 
 	for (;;) {
 		iter->nr_left = 0;
 		ret = view_peek(iter);
-		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) || left_unchanged(iter))
+		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) || left_unchanged(iter) ||
+		    tries++ == PEEK_AGAIN_MAX)
 			return ret;
 		path_unlock(iter);
 		iter->search = search;
@@ -621,6 +626,7 @@ static int iter_lookup(struct btree_iter *iter, struct bpos search,
 static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos search,
 			 const struct snapshot_view *view, struct bkey *k, struct bkey_buf *buf)
 {
+	unsigned int tries = 0;
 	struct btree_iter iter;
 	int ret;
 
@@ -631,7 +637,7 @@ static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos se
 		iter.at_end = false;
 		iter.nr_left = 0;
 		ret = iter_lookup(&iter, search, view);
-	} while ((!ret || ret == -ENOENT) && !left_unchanged(&iter));
+	} while ((!ret || ret == -ENOENT) && !left_unchanged(&iter) && tries++ < PEEK_AGAIN_MAX);
 	if (!ret) {
 		*k = iter.k;
 		copy_key(k, buf);
