@@ -198,6 +198,8 @@ static int reserve(void *ctx, struct space_reservation *res, u64 sectors, unsign
 
 	if (r->alloc)
 		return bce_space_reserve(r->alloc->a, res, sectors, replicas);
+	if (r->no_reserve)
+		return -ENOSPC;
 	pthread_mutex_lock(&r->lock);
 	res->sectors = sectors * replicas;
 	res->replicas = replicas;

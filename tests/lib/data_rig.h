@@ -61,6 +61,7 @@ struct data_rig {
 	u64			version;
 	u64			features;
 	unsigned int		fail_space;	/* 1: the next one fails, 2: the one after that */
+	bool			no_reserve;	/* nothing more can be promised */
 	bool			short_space;	/* at most a few blocks at once */
 	u64			failed_devs;	/* members whose writes failed */
 	u64			flushed;

@@ -43,6 +43,7 @@
 
 #include "engine/btree/btrees.h"
 #include "engine/data/compress.h"
+#include "engine/data/extent_at.h"
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
 #include "engine/format/sb.h"
@@ -63,6 +64,7 @@ struct write_op {
 	struct bvec_iter		iter;		/* not yet in a batch ... */
 	u64				pos;		/* ... and its file sector */
 	u64				data_end_bytes;	/* of the file, when this is done */
+	u32				snapshot;	/* that is written in, when it began */
 	struct space_reservation	own;		/* if the caller brought none */
 	struct space_reservation	split;		/* for what cutting compressed extents costs */
 	unsigned int			nr;
@@ -403,7 +405,23 @@ static int read_inode(struct bce_trans *t, void *ctx)
 		return ret;
 	bce_data_options_of(op->w, &inode.f, &op->opts);
 	op->data_end_bytes = max(inode.f.size, op->req->new_size);
+	op->snapshot = inode.snapshot;
 	return 0;
+}
+
+/* does the file itself hold space for all of it? Then it needs no more of what is free */
+static bool reserved_in_file(struct write_op *op)
+{
+	struct data_writer *w = op->w;
+	struct snapshot_view view = w->env.snapshots->view(w->env.snapshots->ctx, op->snapshot);
+	u64 end = op->pos + (op->iter.bi_size >> SECTOR_SHIFT);
+	struct bce_extent e;
+
+	for (u64 at = op->pos; at < end; at = e.end_sector)
+		if (bce_data_extent_at(w->c.btrees, op->req->file.inum, &view, at, &e) ||
+		    e.kind != BCE_EXTENT_RESERVED)
+			return false;
+	return true;
 }
 
 static int op_begin(struct write_op *op)
@@ -418,6 +436,8 @@ static int op_begin(struct write_op *op)
 	if (!ret && !op->req->space)
 		ret = w->c.ops->reserve(w->c.ctx, &op->own, op->iter.bi_size >> SECTOR_SHIFT,
 					op->opts.data_replicas);
+	if (ret == -ENOSPC && reserved_in_file(op))
+		ret = 0;
 	return ret;
 }
 

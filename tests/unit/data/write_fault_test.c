@@ -285,6 +285,22 @@ static void bad_copies_are_rewritten(void **state)
 
 /* ---- no space ---- */
 
+/* when the set is full, a file can still be written where it has reserved space */
+static void reserved_space_is_kept(void **state)
+{
+	struct data_rig r;
+
+	begin(&r, false);
+	assert_int_equal(bce_data_fallocate(r.writer, file, 0, BYTES / 512, false, BYTES, NULL), 0);
+	r.no_reserve = true;
+	assert_int_equal(write_all(&r, old_data), 0);
+	expect(&r, old_data, BYTES);
+	/* once used, the reservation is no more */
+	assert_int_equal(write_all(&r, new_data), -ENOSPC);
+	rig_check(&r);
+	rig_exit(&r);
+}
+
 static void space_runs_out(void **state)
 {
 	bool failed = true;
@@ -566,6 +582,7 @@ int main(void)
 		cmocka_unit_test(all_members_fail),
 		cmocka_unit_test(unstable_pages),
 		cmocka_unit_test(bad_copies_are_rewritten),
+		cmocka_unit_test(reserved_space_is_kept),
 		cmocka_unit_test(space_runs_out),
 		cmocka_unit_test(quota_runs_out),
 		cmocka_unit_test(records_are_resumed),
