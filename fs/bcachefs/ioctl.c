@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ioctls: generation, label, UUID, subvolumes. Numbers and layouts
+ * ioctls: generation, label, UUID, subvolumes, usage. Numbers and layouts
  * of the file system's own are those of docs/format/90-ioctl-mount-sysfs.md, section 5, and <bcachefs/ioctl.h>.
  */
 #include "vfs.h"
@@ -40,6 +40,12 @@ long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
 		return bcachefs_subvolume_destroy(inode->i_sb, (void __user *)arg);
 	case BCE_IOC_SUBVOLUME_NEXT:
 		return bcachefs_subvolume_next(inode->i_sb, (void __user *)arg);
+	case BCE_IOC_QUERY_ACCOUNTING:
+		return bcachefs_query_accounting(inode->i_sb, (void __user *)arg);
+	case BCE_IOC_DEV_USAGE_V2:
+		return bcachefs_dev_usage(inode->i_sb, (void __user *)arg);
+	case BCE_IOC_MEMBER:
+		return bcachefs_member(inode->i_sb, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

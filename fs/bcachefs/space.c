@@ -45,7 +45,7 @@ static int account_add(struct bcachefs_inode *vi, unsigned int pages)
 	spin_lock(&vi->lock);
 	e = vi->e;
 	if (vi->space.sectors)
-		more.replicas = vi->space.replicas;
+		more = vi->space;
 	spin_unlock(&vi->lock);
 
 	ret = bce_space_get(set, &e, (u64)pages * PAGE_SECTORS, &more);

@@ -37,6 +37,7 @@ static struct kmem_cache *inode_cache;
 enum opt {
 	OPT_ACL, OPT_DEGRADED, OPT_VERY_DEGRADED, OPT_NOCHANGES, OPT_NORECOVERY,
 	OPT_NO_SPLITBRAIN_CHECK, OPT_ERRORS,
+	OPT_USRQUOTA, OPT_GRPQUOTA, OPT_PRJQUOTA,
 };
 
 static const struct constant_table error_policies[] = {
@@ -55,6 +56,10 @@ static const struct fs_parameter_spec param_spec[] = {
 	fsparam_flag("norecovery",		OPT_NORECOVERY),
 	fsparam_flag("no_splitbrain_check",	OPT_NO_SPLITBRAIN_CHECK),
 	fsparam_enum("errors",			OPT_ERRORS, error_policies),
+	fsparam_flag_no("quota",		OPT_USRQUOTA),
+	fsparam_flag_no("usrquota",		OPT_USRQUOTA),
+	fsparam_flag_no("grpquota",		OPT_GRPQUOTA),
+	fsparam_flag_no("prjquota",		OPT_PRJQUOTA),
 	{}
 };
 
@@ -62,6 +67,7 @@ static const struct fs_parameter_spec param_spec[] = {
 struct mount_opts {
 	bool		acl_given;
 	bool		acl;
+	u8		quota_given, quota;	/* bit per type */
 	bool		errors_given;
 	unsigned int	errors;		/* enum bce_errors_policy */
 	unsigned long	table_opts;	/* bit per enum opt that belongs to the table */
@@ -81,6 +87,11 @@ static int parse_param(struct fs_context *fc, struct fs_parameter *param)
 	} else if (opt == OPT_ERRORS) {
 		opts->errors_given = true;
 		opts->errors = result.uint_32;
+	} else if (opt >= OPT_USRQUOTA) {
+		u8 bit = BIT(opt - OPT_USRQUOTA);
+
+		opts->quota_given |= bit;
+		opts->quota = (opts->quota & ~bit) | (result.negated ? 0 : bit);
 	} else {
 		opts->table_opts |= BIT(opt);
 	}
@@ -115,12 +126,17 @@ static const char *error_policy_name(enum bce_errors_policy policy)
 
 static int show_options(struct seq_file *m, struct dentry *root)
 {
+	static const char *const quota_options[] = { "usrquota", "grpquota", "prjquota" };
 	struct bcachefs_super *vs = to_bcachefs_super(root->d_sb);
 	struct bce_open_opts opts;
+	unsigned int i;
 
 	bce_set_opts(vs->set, &opts);
 	if (!vs->acl)
 		seq_puts(m, ",noacl");
+	for (i = 0; i < ARRAY_SIZE(quota_options); i++)
+		if (bce_set_quota_types(vs->set) >> i & 1)
+			seq_printf(m, ",%s", quota_options[i]);
 	seq_printf(m, ",errors=%s", error_policy_name(bce_set_errors_get(vs->set)));
 	if (opts.degraded == BCE_DEGRADED_YES)
 		seq_puts(m, ",degraded");
@@ -325,6 +341,10 @@ static int check_options(struct fs_context *fc, const struct bcachefs_super *vs)
 		       bad, bad);
 		return -EINVAL;
 	}
+	if ((bce_set_quota_types(vs->set) & m->quota_given) != m->quota) {
+		errorf(fc, "bcachefs: quotas are chosen when it is mounted: unmount it first");
+		return -EINVAL;
+	}
 	if (m->acl_given && m->acl != vs->acl) {
 		errorf(fc, "bcachefs: mount option %s: it is mounted %s; unmount it first",
 		       m->acl ? "acl" : "noacl", vs->acl ? "acl" : "noacl");
@@ -387,6 +407,10 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	/* an inode may remember that it has no privileges to be taken away when it is written */
 	sb->s_flags |= SB_NOSEC;
 
+	ret = bce_set_quota_types_set(set, (vs->info.quota_types & ~opts->quota_given) | opts->quota);
+	if (ret)
+		goto fail;
+	bcachefs_quota_init(sb);
 	bce_set_errors_set(set, opts->errors_given ? opts->errors : vs->info.errors_policy);
 	bce_set_on_error_end(set, writing_ended, sb);
 	ret = sb_rdonly(sb) ? 0 : go_rw(fc, set);

@@ -118,6 +118,14 @@ long bcachefs_subvolume_create(struct super_block *sb, const void __user *arg);
 long bcachefs_subvolume_destroy(struct super_block *sb, const void __user *arg);
 long bcachefs_subvolume_next(struct super_block *sb, void __user *arg);
 
+/* quota.c */
+void bcachefs_quota_init(struct super_block *sb);
+
+/* usage.c */
+long bcachefs_query_accounting(struct super_block *sb, void __user *arg);
+long bcachefs_dev_usage(struct super_block *sb, void __user *arg);
+long bcachefs_member(struct super_block *sb, void __user *arg);
+
 /* xattr.c */
 extern const struct xattr_handler *bcachefs_xattr_handlers[];
 ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size);

@@ -118,9 +118,19 @@ int bce_snapshots_cleaned(struct bce_set *set);
 struct bce_quota {
 	u64	space_hard, space_soft, inodes_hard, inodes_soft;	/* limits; sectors, counts; 0 none */
 	u64	space, inodes;						/* in use */
+	s64	space_deadline, inodes_deadline;	/* seconds; of those above a soft limit, else 0 */
+};
+struct bce_quota_grace {
+	u32	space_seconds, inodes_seconds;
 };
 int bce_quota_get(struct bce_set *set, unsigned int type, u32 id, struct bce_quota *out);
+/* the first from *id on that has limits or usage. Return: 0; -ENOENT */
+int bce_quota_next(struct bce_set *set, unsigned int type, u32 *id, struct bce_quota *out);
+/* usage and deadlines in @limits are not looked at */
 int bce_quota_set(struct bce_set *set, unsigned int type, u32 id, const struct bce_quota *limits);
+/* how long a soft limit may be exceeded */
+int bce_quota_grace_get(struct bce_set *set, unsigned int type, struct bce_quota_grace *out);
+int bce_quota_grace_set(struct bce_set *set, unsigned int type, const struct bce_quota_grace *grace);
 
 /* ---- durability ---- */
 /* everything that changed the file is on stable storage */

@@ -120,6 +120,11 @@ enum bce_errors_policy {
 void bce_set_errors_set(struct bce_set *set, enum bce_errors_policy policy);
 enum bce_errors_policy bce_set_errors_get(const struct bce_set *set);
 
+/* bit per type of quota (user, group, project) that is counted when the set is written */
+unsigned int bce_set_quota_types(const struct bce_set *set);
+/* at first as the superblock says; from the next bce_set_go_rw() on. Return: 0; -EBUSY it is written with others */
+int bce_set_quota_types_set(struct bce_set *set, unsigned int types);
+
 /**
  * bce_set_suspend() - nothing is written to the members until bce_set_resume()
  *
@@ -194,6 +199,7 @@ struct bce_set_info {
 	u8	nr_present;
 	bool	degraded;
 	bool	acl;
+	u8	quota_types;		/* bits, of the superblock */
 	u8	errors_policy;		/* enum bce_errors_policy, of the superblock */
 	u64	capacity_sectors;	/* sum of buckets of all members */
 	u64	device_sectors_total;	/* raw */
@@ -215,6 +221,7 @@ struct bce_set_member {
 	char	label[64];
 	u32	bucket_bytes;
 	u64	nbuckets;
+	u64	first_bucket;
 	u64	reads, read_sectors, io_errors, csum_errors, latency_ns;
 };
 /**

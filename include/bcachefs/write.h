@@ -18,8 +18,9 @@ struct bce_space {
 	u8	replicas;
 };
 /*
- * for @sectors of file data with the inode's replicas, or with @out->replicas if that is not 0. Return: 0,
- * -ENOSPC, -EDQUOT
+ * for @sectors of file data with the inode's replicas, or with @out->replicas if that is not 0. @out->sectors: what
+ * the caller has for this file already, which quotas allow for; promises for other files they do not see. Return:
+ * 0, and the new promise alone; -ENOSPC, -EDQUOT
  */
 int bce_space_get(struct bce_set *set, const struct bce_inode *inode, u64 sectors,
 		  struct bce_space *out);

@@ -31,7 +31,7 @@ static const struct command *const commands[] = {
 	&cmd_mkdir,
 	&cmd_rm,
 	&cmd_mv,
-	&cmd_subvolume,
+	&cmd_subvolume, &cmd_usage,
 };
 
 #define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))

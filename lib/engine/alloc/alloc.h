@@ -141,6 +141,8 @@ struct alloc_usage {
 	u64	capacity_sectors, used_sectors, reserved_sectors, free_sectors, cached_sectors;
 };
 void bce_alloc_usage(struct allocator *a, struct alloc_usage *out);
+/* promised and not used up yet */
+u64 bce_space_reserved(struct allocator *a);
 
 /* moving extents out of buckets: given by the data room at start (copygc, evacuation) */
 struct alloc_mover_ops {

@@ -123,6 +123,11 @@ void bce_alloc_usage(struct allocator *a, struct alloc_usage *out)
 		memset(out, 0, sizeof(*out));
 }
 
+u64 bce_space_reserved(struct allocator *a)
+{
+	return max_t(s64, atomic64_read(&a->reserved), 0);
+}
+
 void bce_alloc_dev_usage(struct allocator *a, unsigned int dev, struct alloc_dev_usage *out)
 {
 	s64 counters[3];

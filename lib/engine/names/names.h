@@ -61,6 +61,7 @@ int names_xattr_list(const struct names_source *src, const struct bce_inode *ino
 int names_inode_opt_text(const struct names_source *src, const struct bce_inode *inode,
 			 unsigned int opt, bool effective, char *buf, size_t size);
 
+int names_nr_inodes(const struct names_source *src, u64 *nr);
 int names_usage(const struct names_source *src, struct bce_usage *out);
 
 #endif

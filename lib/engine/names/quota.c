@@ -91,7 +91,7 @@ static struct quota_entry *entry_get(struct quota_table *q, unsigned int type, u
 	return e;
 }
 
-static void read_grace(struct quota_table *q, const struct bch_sb *sb)
+void bce_quota_grace_read(struct quota_table *q, const struct bch_sb *sb)
 {
 	size_t bytes;
 	const struct bch_sb_field_quota *f = (const void *)bce_sb_field(sb, BCH_SB_FIELD_quota,
@@ -106,26 +106,33 @@ static void read_grace(struct quota_table *q, const struct bch_sb *sb)
 		}
 }
 
-int bce_quota_open(struct quota_table **out, const struct bch_sb *sb)
+unsigned int bce_quota_types_of(const struct bch_sb *sb)
 {
 	static const char *const options[QUOTA_TYPES] = { "usrquota", "grpquota", "prjquota" };
+	unsigned int type, types = 0;
+
+	for (type = 0; type < QUOTA_TYPES; type++)
+		if (bce_sb_option_named(sb, options[type]))
+			types |= 1U << type;
+	return types;
+}
+
+int bce_quota_open(struct quota_table **out, const struct bch_sb *sb, unsigned int types)
+{
 	struct quota_table *q;
 	unsigned int type;
-	bool any = false;
 
 	*out = NULL;
-	for (type = 0; type < QUOTA_TYPES; type++)
-		any |= bce_sb_option_named(sb, options[type]);
-	if (!any)
+	if (!types)
 		return 0;
 	q = kvzalloc(sizeof(*q), GFP_KERNEL);
 	if (!q)
 		return -ENOMEM;
 	for (type = 0; type < QUOTA_TYPES; type++)
-		q->enabled[type] = bce_sb_option_named(sb, options[type]);
+		q->enabled[type] = types >> type & 1;
 	mutex_init(&q->lock);
 	hash_init(q->entries);
-	read_grace(q, sb);
+	bce_quota_grace_read(q, sb);
 	*out = q;
 	return 0;
 }
@@ -207,7 +214,7 @@ static int charge_locked(struct quota_table *q, const struct quota_owner *owner,
 		if (ret)
 			return ret;
 	}
-	for (type = 0; type < QUOTA_TYPES; type++)
+	for (type = 0; type < QUOTA_TYPES && !(flags & QUOTA_ASK); type++)
 		if (e[type])
 			entry_add(q, e[type], sectors, inodes);
 	return 0;
@@ -249,20 +256,81 @@ int bce_quota_move(struct quota_table *q, const struct quota_owner *from,
 
 /* ---- questions, limits ---- */
 
+static bool is_enabled(const struct quota_table *q, unsigned int type)
+{
+	return q && type < QUOTA_TYPES && q->enabled[type];
+}
+
+static struct quota_usage entry_usage(const struct quota_entry *e)
+{
+	return (struct quota_usage) {
+		.limits = e->limits,
+		.space_sectors = e->c[BCH_QUOTA_space].used,
+		.inodes = e->c[BCH_QUOTA_inodes].used,
+		.space_deadline = e->c[BCH_QUOTA_space].deadline,
+		.inodes_deadline = e->c[BCH_QUOTA_inodes].deadline,
+	};
+}
+
 int bce_quota_usage(struct quota_table *q, unsigned int type, u32 id, struct quota_usage *out)
 {
 	struct quota_entry *e;
 
 	*out = (struct quota_usage) { };
-	if (!q || type >= QUOTA_TYPES || !q->enabled[type])
+	if (!is_enabled(q, type))
 		return -ESRCH;
 	mutex_lock(&q->lock);
 	e = entry_find(q, type, id);
-	if (e) {
-		out->limits = e->limits;
-		out->space_sectors = e->c[BCH_QUOTA_space].used;
-		out->inodes = e->c[BCH_QUOTA_inodes].used;
+	if (e)
+		*out = entry_usage(e);
+	mutex_unlock(&q->lock);
+	return 0;
+}
+
+static bool entry_is_empty(const struct quota_entry *e)
+{
+	const struct quota_limits none = { };
+
+	return !e->c[BCH_QUOTA_space].used && !e->c[BCH_QUOTA_inodes].used &&
+	       !memcmp(&e->limits, &none, sizeof(none));
+}
+
+int bce_quota_usage_next(struct quota_table *q, unsigned int type, u32 *id, struct quota_usage *out)
+{
+	struct quota_entry *e, *best = NULL;
+	int bucket;
+
+	if (!is_enabled(q, type))
+		return -ESRCH;
+	mutex_lock(&q->lock);
+	hash_for_each(q->entries, bucket, e, link)
+		if (e->type == type && e->id >= *id && (!best || e->id < best->id) && !entry_is_empty(e))
+			best = e;
+	if (best) {
+		*id = best->id;
+		*out = entry_usage(best);
 	}
+	mutex_unlock(&q->lock);
+	return best ? 0 : -ENOENT;
+}
+
+int bce_quota_grace(struct quota_table *q, unsigned int type, u32 grace[BCH_QUOTA_COUNTER_NR])
+{
+	if (!is_enabled(q, type))
+		return -ESRCH;
+	mutex_lock(&q->lock);
+	memcpy(grace, q->grace[type], sizeof(q->grace[type]));
+	mutex_unlock(&q->lock);
+	return 0;
+}
+
+int bce_quota_grace_change(struct quota_table *q, unsigned int type,
+			   const u32 grace[BCH_QUOTA_COUNTER_NR])
+{
+	if (!is_enabled(q, type))
+		return -ESRCH;
+	mutex_lock(&q->lock);
+	memcpy(q->grace[type], grace, sizeof(q->grace[type]));
 	mutex_unlock(&q->lock);
 	return 0;
 }
@@ -272,7 +340,7 @@ int bce_quota_limits_set(struct quota_table *q, unsigned int type, u32 id,
 {
 	struct quota_entry *e;
 
-	if (!q || type >= QUOTA_TYPES || !q->enabled[type])
+	if (!is_enabled(q, type))
 		return -ESRCH;
 	mutex_lock(&q->lock);
 	e = entry_get(q, type, id);

@@ -3,26 +3,49 @@
  * Limits of quotas being asked for and set.
  */
 #include <linux/errno.h>
+#include <linux/ktime.h>
 
 #include "engine/format/ids.h"
 #include "engine/names/write_internal.h"
+
+/* the table's clock is not that of the day */
+static s64 time_of_day(s64 deadline)
+{
+	return deadline ? deadline - ktime_get_seconds() + ktime_get_real_seconds() : 0;
+}
+
+static struct bce_quota quota_of(const struct quota_usage *u)
+{
+	return (struct bce_quota) {
+		.space_hard = u->limits.space_sectors.hard,
+		.space_soft = u->limits.space_sectors.soft,
+		.inodes_hard = u->limits.inodes.hard,
+		.inodes_soft = u->limits.inodes.soft,
+		.space = u->space_sectors,
+		.inodes = u->inodes,
+		.space_deadline = time_of_day(u->space_deadline),
+		.inodes_deadline = time_of_day(u->inodes_deadline),
+	};
+}
 
 int names_quota_get(struct names_writer *w, unsigned int type, u32 id, struct bce_quota *out)
 {
 	struct quota_usage u;
 	int ret = bce_quota_usage(w->quota, type, id, &u);
 
-	if (ret)
-		return ret;
-	*out = (struct bce_quota) {
-		.space_hard = u.limits.space_sectors.hard,
-		.space_soft = u.limits.space_sectors.soft,
-		.inodes_hard = u.limits.inodes.hard,
-		.inodes_soft = u.limits.inodes.soft,
-		.space = u.space_sectors,
-		.inodes = u.inodes,
-	};
-	return 0;
+	if (!ret)
+		*out = quota_of(&u);
+	return ret;
+}
+
+int names_quota_next(struct names_writer *w, unsigned int type, u32 *id, struct bce_quota *out)
+{
+	struct quota_usage u;
+	int ret = bce_quota_usage_next(w->quota, type, id, &u);
+
+	if (!ret)
+		*out = quota_of(&u);
+	return ret;
 }
 
 struct quota_set {

@@ -166,9 +166,16 @@ static u64 saturating_sub(u64 a, u64 b)
 	return a > b ? a - b : 0;
 }
 
-int names_usage(const struct names_source *src, struct bce_usage *out)
+int names_nr_inodes(const struct names_source *src, u64 *nr)
 {
 	struct accounting_pos inodes = { .type = ACCOUNTING_nr_inodes };
+
+	*nr = 0;
+	return counter_add(src, &inodes, 1, nr);
+}
+
+int names_usage(const struct names_source *src, struct bce_usage *out)
+{
 	u64 data = 0, reserved = 0, nr_inodes = 0, usable;
 	struct capacity c;
 	int ret;
@@ -176,7 +183,7 @@ int names_usage(const struct names_source *src, struct bce_usage *out)
 	ret = capacity_read(src, &c) ?:
 	      usage_replicas(src, &data) ?:
 	      usage_reserved(src, &reserved) ?:
-	      counter_add(src, &inodes, 1, &nr_inodes);
+	      names_nr_inodes(src, &nr_inodes);
 	if (ret)
 		return ret;
 

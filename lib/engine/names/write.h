@@ -45,6 +45,7 @@ struct names_writer {
 	void				*ctx;
 
 	/* private */
+	unsigned int			quota_types;	/* set by the caller, too: bits */
 	struct quota_table		*quota;		/* NULL: none is enabled */
 	spinlock_t			inum_lock;	/* the next two */
 	u64				inum_next;	/* 0: not known yet */
@@ -98,6 +99,7 @@ int names_subvolume_set_ro(struct names_writer *w, u32 subvol, bool ro);
 int names_snapshots_cleaned(struct names_writer *w);
 
 int names_quota_get(struct names_writer *w, unsigned int type, u32 id, struct bce_quota *out);
+int names_quota_next(struct names_writer *w, unsigned int type, u32 *id, struct bce_quota *out);
 int names_quota_set(struct names_writer *w, unsigned int type, u32 id,
 		    const struct bce_quota *limits);
 

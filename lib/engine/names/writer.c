@@ -155,7 +155,7 @@ int bce_names_writer_init(struct names_writer *w)
 	w->clean_wq = alloc_workqueue("bce_names", WQ_UNBOUND | WQ_MEM_RECLAIM, 1);
 	if (!w->clean_wq)
 		return -ENOMEM;
-	ret = w->src.sb ? bce_quota_open(&w->quota, w->src.sb) : 0;
+	ret = w->src.sb ? bce_quota_open(&w->quota, w->src.sb, w->quota_types) : 0;
 	if (ret)
 		destroy_workqueue(w->clean_wq);
 	return ret;

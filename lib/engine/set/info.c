@@ -15,6 +15,7 @@
 #include "engine/btree/btrees.h"
 #include "engine/format/sb.h"
 #include "engine/journal/overlay.h"
+#include "engine/names/quota.h"
 #include "engine/set/rw.h"
 #include "engine/util/text.h"
 
@@ -64,6 +65,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		.nr_present = hweight64(present),
 		.errors = bce_log_errors_total(set->log),
 		.acl = sb->acl,
+		.quota_types = bce_quota_types_of(set->best.sb),
 		.errors_policy = bce_sb_option_named(set->best.sb, "errors"),
 	};
 	if (state == SET_START_FAILED)
@@ -111,6 +113,7 @@ int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member 
 	out->durability = m.durability;
 	out->bucket_bytes = m.bucket_sectors * 512;
 	out->nbuckets = m.nbuckets;
+	out->first_bucket = m.first_bucket;
 	bce_sb_member_label(&label, set->best.sb, idx);
 	strscpy(out->label, bce_text_str(&label), sizeof(out->label));
 	bce_text_exit(&label);

@@ -134,15 +134,3 @@ int bce_subvolume_read_next(struct bce_set *set, u32 id, struct bce_subvolume *o
 	return names_begin(set, &c) ?: names_end(&c, names_subvolume_next(&c.src, id, out));
 }
 EXPORT_SYMBOL_GPL(bce_subvolume_read_next);
-
-int bce_set_usage(struct bce_set *set, struct bce_usage *out)
-{
-	struct names_call c;
-	int ret = names_begin(set, &c);
-
-	if (ret)
-		return ret;
-	c.src.members_present = bce_members_present(set->members);
-	return names_end(&c, names_usage(&c.src, out));
-}
-EXPORT_SYMBOL_GPL(bce_set_usage);

@@ -25,6 +25,7 @@
 #include "engine/btree/btrees.h"
 #include "engine/data/read.h"
 #include "engine/journal/overlay.h"
+#include "engine/names/quota.h"
 #include "engine/names/snapshot.h"
 #include "engine/set/rw.h"
 #include "engine/util/csum.h"
@@ -334,6 +335,7 @@ static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 	if (ret)
 		return ret;
 	bce_sb_info(set->best.sb, &set->info);
+	set->quota_types = bce_quota_types_of(set->best.sb);
 	set->errors_policy = bce_sb_option_named(set->best.sb, "errors");
 	set_name_log(set);
 	if (set->opts.message)

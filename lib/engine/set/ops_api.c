@@ -154,24 +154,6 @@ int bce_snapshots_cleaned(struct bce_set *set)
 }
 EXPORT_SYMBOL_GPL(bce_snapshots_cleaned);
 
-int bce_quota_get(struct bce_set *set, unsigned int type, u32 id, struct bce_quota *out)
-{
-	struct change_call c;
-
-	return bce_change_begin(set, &c) ?:
-	       bce_change_end(&c, names_quota_get(&c.rw->names, type, id, out));
-}
-EXPORT_SYMBOL_GPL(bce_quota_get);
-
-int bce_quota_set(struct bce_set *set, unsigned int type, u32 id, const struct bce_quota *limits)
-{
-	struct change_call c;
-
-	return bce_change_begin(set, &c) ?:
-	       bce_change_end(&c, names_quota_set(&c.rw->names, type, id, limits));
-}
-EXPORT_SYMBOL_GPL(bce_quota_set);
-
 /* ---- durability ---- */
 
 /*

@@ -95,6 +95,11 @@ int bce_set_flush_all(struct bce_set *set);
 /* rw_lock, taken while the set is not suspended */
 void bce_set_lock_running(struct bce_set *set);
 
+/* ---- quota_api.c ---- */
+
+/* may the file grow by so much? 0, -EDQUOT, -ENOMEM */
+int bce_set_quota_allows(struct bce_set *set, const struct bce_inode *inode, u64 sectors);
+
 /* ---- findings.c ---- */
 
 void bce_set_findings_init(struct bce_set *set, struct set_rw *rw);

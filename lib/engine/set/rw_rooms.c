@@ -307,9 +307,15 @@ static int names_open(struct bce_set *set)
 		.snapshots = set->snapshots,
 		.ops = &names_ops,
 		.ctx = set,
+		.quota_types = set->quota_types,
 	};
 	ret = bce_names_writer_init(w);
 	set->rw->names_ready = !ret;
+	if (!ret && w->quota) {
+		/* they may have been changed since the set was opened */
+		bce_quota_grace_read(w->quota, bce_sb_edit_begin(set->rw->sb));
+		bce_sb_edit_end(set->rw->sb);
+	}
 	return ret;
 }
 

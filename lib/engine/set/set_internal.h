@@ -65,6 +65,7 @@ struct bce_set {
 	unsigned int		suspended;	/* changed under @rw_lock; bce_set_suspend() */
 	wait_queue_head_t	resume_wait;	/* woken when it falls to 0, or writing ends by an error */
 
+	unsigned int		quota_types;	/* @rw_lock */
 	enum bce_errors_policy	errors_policy;
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;

@@ -149,13 +149,17 @@ int bce_space_get(struct bce_set *set, const struct bce_inode *inode, u64 sector
 	struct space_reservation res = { };
 	struct data_options opts;
 	struct inode_fields f = { };
+	unsigned int replicas;
 	int ret = bce_set_write_get(set);
 
 	if (ret)
 		return ret;
 	f.data_replicas = inode->opt[INODE_OPT_data_replicas];
 	bce_data_options_of(set->rw->data, &f, &opts);
-	ret = bce_space_reserve(set->rw->alloc, &res, sectors, out->replicas ?: opts.data_replicas);
+	replicas = out->replicas ?: opts.data_replicas;
+	ret = bce_set_quota_allows(set, inode, sectors * replicas + out->sectors);
+	if (!ret)
+		ret = bce_space_reserve(set->rw->alloc, &res, sectors, replicas);
 	if (!ret)
 		*out = (struct bce_space) { res.sectors, res.replicas };
 	bce_set_write_put(set);
