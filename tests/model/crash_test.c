@@ -4,6 +4,9 @@
  * durable, with random legal losses: the checker must have nothing to say, before recovery and
  * after; what had been promised must be there. With two copies of everything that is also so when one
  * member is lost in the crash; and still so when, after the others went on without it, it comes back.
+ *
+ * With DUMP= the images of each crash, before recovery, go to that directory, for others to look at:
+ * tests/vm/crash_judge.py.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -276,10 +279,35 @@ static void check_set(struct fixture *f, const struct crash_image *img, int with
 		tell_bad(f, img, "check");
 }
 
+/* MARK-SEED.MEMBER.img, holes kept */
+static void dump(const struct crash_image *img, const char *dir)
+{
+	static u8 buf[1 << 16], zero[1 << 16];
+	char path[256];
+
+	for (unsigned int i = 0; i < img->nr; i++) {
+		snprintf(path, sizeof(path), "%s/%u-%zu-%llu.%u.img", dir, img->nr, img->mark,
+			 (unsigned long long)img->seed, i);
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+		assert_true(fd >= 0);
+		assert_int_equal(ftruncate(fd, DEV_BYTES), 0);
+		for (u64 at = 0; at < DEV_BYTES; at += sizeof(buf)) {
+			assert_int_equal(pread(img->fd[i], buf, sizeof(buf), at), sizeof(buf));
+			if (memcmp(buf, zero, sizeof(buf)))
+				assert_int_equal(pwrite(fd, buf, sizeof(buf), at), sizeof(buf));
+		}
+		close(fd);
+	}
+}
+
 static int after_crash(void *ctx, struct crash_image *img)
 {
+	const char *dir = getenv("DUMP");
 	struct fixture *f = ctx;
 
+	if (dir && img->crash.acked)
+		dump(img, dir);
 	use_set(f, img, &(struct use) { .without = -1 });
 	check_set(f, img, -1);
 	return 0;

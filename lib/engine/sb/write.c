@@ -183,6 +183,15 @@ void sb_image_make(const struct sb_writer *w, unsigned int dev, struct bch_sb *o
 	out->layout = own->layout;
 }
 
+struct bch_sb *bce_sb_dev_copy(struct sb_writer *w, unsigned int dev)
+{
+	struct bch_sb *copy = kvzalloc(sb_image_bytes(w, dev), GFP_KERNEL);
+
+	if (copy)
+		sb_image_make(w, dev, copy);
+	return copy;
+}
+
 int sb_image_seal(struct bch_sb *sb, u64 sector)
 {
 	struct bce_csum csum;

@@ -61,6 +61,8 @@ struct bch_sb_field *bce_sb_field_resize(struct sb_writer *w, unsigned int type,
 const struct bch_sb_layout *bce_sb_dev_layout(struct sb_writer *w, unsigned int dev);
 const struct bch_sb_field *bce_sb_dev_field(struct sb_writer *w, unsigned int dev,
 					    unsigned int type);
+/* the member's whole superblock as it would be written now, its sums not made; kvfree() it. NULL: no memory */
+struct bch_sb *bce_sb_dev_copy(struct sb_writer *w, unsigned int dev);
 /* the same for a member's own part: journal, journal_v2 */
 struct bch_sb_field *bce_sb_dev_field_resize(struct sb_writer *w, unsigned int dev,
 					     unsigned int type, unsigned int u64s);

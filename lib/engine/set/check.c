@@ -2,6 +2,9 @@
 /*
  * The check passes over a set: what each needs, from where the set has it. Findings are counted by
  * the set's log; a check's own are the difference.
+ *
+ * Of a set that is or has been read-write, the superblocks are what its writer would write now:
+ * as they were when the set was opened they know nothing of new rings, replicas and options.
  */
 #include <bcachefs/check.h>
 
@@ -14,25 +17,63 @@
 #include "engine/check/check.h"
 #include "engine/format/errors.h"
 #include "engine/format/ids.h"
+#include "engine/sb/write.h"
+#include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
 
 /* what is too large for a stack */
 struct check_room {
 	struct journal_replay	journal;
 	struct member_info	member[BCH_MEMBERS_MAX];
+	const struct bch_sb	*sb;			/* the common part */
 	const struct bch_sb	*dev_sb[BCH_MEMBERS_MAX];
+	struct bch_sb		*copy[BCH_MEMBERS_MAX];	/* ours: of what the writer has */
 };
 
-static void fill_room(struct bce_set *set, struct check_room *room)
+/* Return: 0, -ENOMEM */
+static int copy_superblocks(struct bce_set *set, struct check_room *room, u64 present)
+{
+	int ret = 0;
+
+	if (!set->rw || !set->rw->sb)
+		return 0;
+	bce_sb_edit_begin(set->rw->sb);
+	for (unsigned int i = 0; i < BCH_MEMBERS_MAX && !ret; i++) {
+		if (!(present >> i & 1) || !bce_sb_dev_layout(set->rw->sb, i))
+			continue;
+		room->copy[i] = bce_sb_dev_copy(set->rw->sb, i);
+		if (!room->copy[i])
+			ret = -ENOMEM;
+		room->dev_sb[i] = room->copy[i];
+		if (room->sb == set->best.sb)
+			room->sb = room->copy[i];
+	}
+	bce_sb_edit_end(set->rw->sb);
+	return ret;
+}
+
+static int fill_room(struct bce_set *set, struct check_room *room)
 {
 	u64 present = bce_members_present(set->members);
+	int ret;
 
-	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++) {
-		if (i < set->info.nr_devices)
-			bce_sb_member(set->best.sb, i, &room->member[i]);
+	room->sb = set->best.sb;
+	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++)
 		if (present >> i & 1)
 			room->dev_sb[i] = set->dev_sb[i].sb;
-	}
+	mutex_lock(&set->rw_lock);
+	ret = copy_superblocks(set, room, present);
+	mutex_unlock(&set->rw_lock);
+	for (unsigned int i = 0; !ret && i < set->info.nr_devices; i++)
+		bce_sb_member(room->sb, i, &room->member[i]);
+	return ret;
+}
+
+static void room_free(struct check_room *room)
+{
+	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++)
+		kvfree(room->copy[i]);
+	kvfree(room);
 }
 
 static void count_findings(const struct bce_set *set, struct bce_check_result *out, bool before)
@@ -96,13 +137,15 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 	if (!room)
 		return -ENOMEM;
 	memset(out, 0, sizeof(*out));
-	fill_room(set, room);
+	ret = fill_room(set, room);
+	if (ret)
+		goto out;
 	c = (struct check) {
 		.btrees		= set->btrees,
 		.snapshots	= set->snapshots,
 		.log		= set->log,
 		.member		= room->member,
-		.sb		= set->best.sb,
+		.sb		= room->sb,
 		.dev_sb		= room->dev_sb,
 		.replay		= &set->replay,
 		.node_sectors	= set->info.btree_node_sectors,
@@ -117,7 +160,8 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 	out->unreadable_nodes = c.unreadable_nodes;
 	out->keys = c.keys;
 	out->inum_mismatches = c.inum_mismatches;
-	kvfree(room);
+out:
+	room_free(room);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_set_check);
