@@ -95,7 +95,6 @@ refuse "  as asked" shows nodev
 try "  as asked, too" shows noexec
 try "a remount with an option that the set was assembled without" code 32 'mount option norecovery' \
 	mount -o remount,norecovery /mnt
-try "a remount for writing" code 32 'remounting /mnt' mount -o remount,rw /mnt
 umount /mnt
 bcachectl stop --all
 for option in nochanges norecovery no_splitbrain_check very_degraded; do
@@ -109,7 +108,6 @@ for option in degraded nochanges norecovery; do
 	try "option $option on a set assembled without" code 32 "mount option $option: the set was assembled without" \
 		mount.bcachefs "UUID=$UUID" /mnt "-oro,$option"
 done
-try "writing" code 32 'this version reads only: mount with -o ro' mount.bcachefs "$device" /mnt
 try "an unknown option" code 32 "Unknown parameter 'wonderful'" mount.bcachefs "$device" /mnt -o ro,wonderful
 try "noacl goes to the file system" code 0 "" mount.bcachefs "$device" /mnt -o ro,noacl
 try "  shows" shows noacl
