@@ -132,7 +132,10 @@ int bcachefs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 
 	if (!ret && (!datasync || (READ_ONCE(inode->i_state) & I_DIRTY_DATASYNC)))
 		ret = sync_inode_metadata(inode, 1);
-	return ret ?: bce_sync_inode(bcachefs_set_of(inode), bcachefs_id_of(inode));
+	/* what is mounted read-only is durable since then */
+	if (ret || sb_rdonly(inode->i_sb))
+		return ret;
+	return bce_sync_inode(bcachefs_set_of(inode), bcachefs_id_of(inode));
 }
 
 /* ---- the map ---- */

@@ -106,18 +106,19 @@ class Fuzz:
     # One operation on both sides
 
     def both(self, what, fn):
-        results = []
+        results, refused = [], 0
         for side in self.sides:
             try:
                 results.append(fn(side))
             except OSError as e:
+                refused = 1
                 results.append(e.errno if e.errno != errno.ENOTSUP else errno.EOPNOTSUPP)
                 if e.errno in (errno.EIO, errno.EUCLEAN, errno.EROFS, errno.ENOSPC):
                     print('# unexpected: %s: %s' % (what, e), flush=True)
                     results[-1] = 'broken'
         self.log.append('%s -> %r' % (what, results[0] if not isinstance(results[0], bytes) else len(results[0])))
         a, b = results
-        self.counts['done' if not isinstance(a, int) or a is True else 'refused'] += 1
+        self.counts['refused' if refused else 'done'] += 1
         if a != b and not any(a in s and b in s for s in ALIKE if not isinstance(a, (bytes, list, tuple))):
             if isinstance(a, bytes) and isinstance(b, bytes):
                 at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
