@@ -260,6 +260,7 @@ static void node_forget(struct btree_node *n)
 	n->journal_seq = 0;
 	n->last_seq = 0;
 	n->last_offset = 0;
+	WRITE_ONCE(n->lives, n->lives + 1);
 	WRITE_ONCE(n->flags, 0);
 }
 

@@ -803,6 +803,7 @@ static void apply_node(struct commit *c, struct commit_node *cn, u64 seq)
 	n->journal_seq = max(n->journal_seq, seq);
 	n->last_seq = seq;
 	n->last_offset = c->res.offset;
+	WRITE_ONCE(n->changes, n->changes + 1);
 	if (c->b->writing.journal)
 		bce_journal_pin_add(c->b->writing.journal, &n->pin, seq, bce_node_pin_flush);
 	bce_node_cache_recount(&c->b->cache, n);

@@ -33,9 +33,9 @@
  * A transaction may move a key from one leaf to another while we are on our way from the one to the other:
  * to where we have been already. So leaves that a peek has left are compared with what they were when it
  * comes to its end; if one has changed it begins anew. (Writers hold all their leaves when they change one;
- * and keys move only to near places, so it is enough to remember the last few.) A leaf that was evicted has
- * changed as far as can be seen; lest a cache that holds less than two leaves keeps us here for ever, it is
- * tried a few times only. Transactions have a check of their own, at commit.
+ * and keys move only to near places, so it is enough to remember the last few.) One that has been thrown out
+ * of memory may have changed since, in another place; but a cache that is too small throws out what we need
+ * each time, so for that we begin anew only a few times. Transactions have a check of their own, at commit.
  *
  * Termination does not rest on what is on disk: levels fall on the way down, a child covers the
  * position it was looked up for or is an error (child.c), and after a leaf @search lies behind its
@@ -57,10 +57,10 @@
 #include "engine/format/ids.h"
 #include "engine/key/validate.h"
 
-/* how often a peek begins anew because of leaves that have changed behind it */
-#define PEEK_AGAIN_MAX		4
 /* versions of one position passed over one by one, before searching */
 #define STEPS_BEFORE_SEARCH	8
+/* how often a peek begins anew only because a leaf was thrown out of memory */
+#define EVICTION_PATIENCE	2
 
 /* ---- positions ---- */
 
@@ -216,7 +216,8 @@ static void leave_leaf(struct btree_iter *iter)
 	unsigned int i = iter->nr_left++ % BTREE_ITER_LEFT_MAX;
 
 	iter->left[i].node = leaf;
-	iter->left[i].seq = bce_six_seq(&leaf->lock);
+	iter->left[i].changes = READ_ONCE(leaf->changes);
+	iter->left[i].lives = READ_ONCE(leaf->lives);
 	if (iter->nr_left == 2 * BTREE_ITER_LEFT_MAX)
 		iter->nr_left = BTREE_ITER_LEFT_MAX;	/* full */
 	if (node_covers(leaf, iter->search))
@@ -350,14 +351,19 @@ static int view_peek(struct btree_iter *iter)
 }
 
 /* the last leaf is still locked: who has changed it and one of these has unlocked all of them by now */
-static bool left_unchanged(const struct btree_iter *iter)
+static bool left_unchanged(const struct btree_iter *iter, unsigned int *patience)
 {
+	bool here = true;
 	unsigned int i;
 
-	for (i = 0; i < min_t(unsigned int, iter->nr_left, BTREE_ITER_LEFT_MAX); i++)
-		if (bce_six_seq(&iter->left[i].node->lock) != iter->left[i].seq)
+	for (i = 0; i < min_t(unsigned int, iter->nr_left, BTREE_ITER_LEFT_MAX); i++) {
+		const struct btree_node *n = iter->left[i].node;
+
+		if (READ_ONCE(n->changes) != iter->left[i].changes)
 			return false;
-	return true;
+		here &= READ_ONCE(n->lives) == iter->left[i].lives;
+	}
+	return here || !(*patience)--;
 }
 
 /* from @search on, as it was at one moment */
@@ -365,14 +371,14 @@ static int peek(struct btree_iter *iter)
 {
 	const struct bpos search = iter->search;
 	const bool at_end = iter->at_end;
-	unsigned int tries = 0;
+	unsigned int patience = EVICTION_PATIENCE;
 	int ret;
 
 	for (;;) {
 		iter->nr_left = 0;
 		ret = view_peek(iter);
-		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) || left_unchanged(iter) ||
-		    tries++ == PEEK_AGAIN_MAX)
+		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) ||
+		    left_unchanged(iter, &patience))
 			return ret;
 		path_unlock(iter);
 		iter->search = search;
@@ -626,7 +632,7 @@ static int iter_lookup(struct btree_iter *iter, struct bpos search,
 static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos search,
 			 const struct snapshot_view *view, struct bkey *k, struct bkey_buf *buf)
 {
-	unsigned int tries = 0;
+	unsigned int patience = EVICTION_PATIENCE;
 	struct btree_iter iter;
 	int ret;
 
@@ -637,7 +643,7 @@ static int lookup_across(struct btrees *b, unsigned int btree_id, struct bpos se
 		iter.at_end = false;
 		iter.nr_left = 0;
 		ret = iter_lookup(&iter, search, view);
-	} while ((!ret || ret == -ENOENT) && !left_unchanged(&iter) && tries++ < PEEK_AGAIN_MAX);
+	} while ((!ret || ret == -ENOENT) && !left_unchanged(&iter, &patience));
 	if (!ret) {
 		*k = iter.k;
 		copy_key(k, buf);

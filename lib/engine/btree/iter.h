@@ -57,10 +57,10 @@ struct btree_iter {
 	u32				unlocked_seq;	/* its lock's sequence then */
 	struct bce_trans		*trans;		/* is told of every leaf, see trans.c */
 	struct bpos			limit;		/* with @trans: leaves from it on are not wanted */
-	/* leaves this peek has found nothing in, and their locks' sequences */
+	/* leaves this peek has found nothing in, as they were */
 	struct {
 		struct btree_node	*node;
-		u32			seq;
+		u32			changes, lives;
 	}				left[BTREE_ITER_LEFT_MAX];
 	u8				nr_left;
 	bool				placed;		/* path[level].at is where @search is */

@@ -50,6 +50,7 @@ struct node_id {
  * @journal_seq: highest sequence number of what came since the last write was begun
  * @last_seq, @last_offset: place in the journal of the last commit that changed the node, or one
  *              that it replaces
+ * @changes, @lives: commits that changed it; identities it has lost. Both only grow, for iterators
  * @pin:        of the journal, for what is not written
  * @writing_pin: for what is on its way
  * @flags:      enum node_flag_bits, atomic bit operations
@@ -79,6 +80,8 @@ struct btree_node {
 	u64			journal_seq;
 	u64			last_seq;
 	u32			last_offset;
+	u32			changes;
+	u32			lives;
 	struct journal_pin	pin;
 	struct journal_pin	writing_pin;
 	unsigned long		flags;
