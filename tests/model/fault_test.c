@@ -219,7 +219,7 @@ static int change_name(struct bce_set *set, const struct step *s)
 	case DO_RENAME:
 	case DO_EXCHANGE:
 		return bce_rename(set, dir, name, strlen(name), to, name_to, strlen(name_to),
-				  s->what == DO_EXCHANGE ? BCE_RENAME_EXCHANGE : 0, &out);
+				  s->what == DO_EXCHANGE ? BCE_RENAME_EXCHANGE : 0, NULL, &out);
 	case DO_LINK:
 		return resolve(set, s->path, NULL, &id) ?:
 		       bce_link(set, id, to, name_to, strlen(name_to), &out);

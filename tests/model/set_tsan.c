@@ -166,7 +166,7 @@ static void shared_names(struct worker *w)
 		break;
 	case 2:
 		ret = bce_rename(w->set, w->shared_dir, name, strlen(name), w->shared_dir, to,
-				 strlen(to), BCE_RENAME_NOREPLACE, &out);
+				 strlen(to), BCE_RENAME_NOREPLACE, NULL, &out);
 		expect(w, ret, -ENOENT, -EEXIST, "rename a shared name");
 		break;
 	case 3:
