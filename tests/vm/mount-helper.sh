@@ -95,6 +95,10 @@ refuse "  as asked" shows nodev
 try "  as asked, too" shows noexec
 try "a remount with an option that the set was assembled without" code 32 'mount option norecovery' \
 	mount -o remount,norecovery /mnt
+try "a remount for writing" mount -o remount,rw /mnt
+try "  which it is then" touch /mnt/written
+try "and back" mount -o remount,ro /mnt
+refuse "  not written any more" touch /mnt/again
 umount /mnt
 bcachectl stop --all
 for option in nochanges norecovery no_splitbrain_check very_degraded; do
@@ -108,11 +112,16 @@ for option in degraded nochanges norecovery; do
 	try "option $option on a set assembled without" code 32 "mount option $option: the set was assembled without" \
 		mount.bcachefs "UUID=$UUID" /mnt "-oro,$option"
 done
+try "writing" code 0 "" mount.bcachefs "$device" /mnt
+umount /mnt
 try "an unknown option" code 32 "Unknown parameter 'wonderful'" mount.bcachefs "$device" /mnt -o ro,wonderful
 try "noacl goes to the file system" code 0 "" mount.bcachefs "$device" /mnt -o ro,noacl
 try "  shows" shows noacl
 try "a directory that is not there" code 32 'No such file or directory' mount.bcachefs "$device" /nowhere -o ro
 umount /mnt
+bcachectl stop --all
+bcachectl assemble --read-only "UUID=$UUID" >/run/out
+try "writing a set assembled read-only" code 32 'assembled with read_only' mount.bcachefs "UUID=$UUID" /mnt
 bcachectl stop --all
 
 # Encryption.
