@@ -399,6 +399,7 @@ void bce_btree_iter_init(struct btree_iter *iter, struct btrees *b, unsigned int
 	iter->level = min_t(unsigned int, level, BTREE_MAX_DEPTH - 1);
 	iter->flags = flags;
 	iter->view = !level && bce_btree_has_snapshots(btree_id) ? view : NULL;
+	iter->extents = !level && bce_btree_has_extents(btree_id);
 	iter->trans = NULL;
 	for (i = 0; i < BTREE_MAX_DEPTH; i++)
 		iter->path[i].node = NULL;
@@ -427,9 +428,31 @@ const struct bkey *bce_btree_iter_peek(struct btree_iter *iter)
 }
 EXPORT_SYMBOL_GPL(bce_btree_iter_peek);
 
+/* The usual step of a scan: nothing is open, the next key is in the same leaf. False: nothing was done. */
+static __always_inline bool next_in_set(struct btree_iter *iter)
+{
+	const struct btree_node *leaf = leaf_of(iter);
+	u32 *at = &iter->path[iter->level].at.set, next;
+
+	if (iter->level || iter->view || iter->trans || !iter->placed || node_has_open(leaf) ||
+	    unlikely(*at >= leaf->set.nr_u64s))
+		return false;
+	next = keyset_next(&leaf->set, *at);
+	if (next >= leaf->set.nr_u64s)
+		return false;
+	*at = next;
+	iter->pos = iter->extents ? iter->k.p : bpos_successor(iter->k.p);
+	bce_key_unpack(&leaf->set.format, keyset_at(&leaf->set, next), &iter->k);
+	iter->search = iter->k.p;
+	return true;
+}
+
 const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
 {
 	int ret = 0;
+
+	if (likely(next_in_set(iter)))
+		return &iter->k;
 
 	/* peek again if it was not called, or has been unlocked: that key is the one to pass */
 	if (!iter->placed)
@@ -441,8 +464,7 @@ const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
 		skip_position(iter);
 	else
 		bce_iter_raw_advance(iter);
-	iter->pos = bce_btree_has_extents(iter->btree_id) && !iter->level ?
-		iter->k.p : iter->search;
+	iter->pos = iter->extents ? iter->k.p : iter->search;
 	return bce_btree_iter_peek(iter);
 }
 EXPORT_SYMBOL_GPL(bce_btree_iter_next);

@@ -65,6 +65,7 @@ struct btree_iter {
 	u8				nr_left;
 	bool				placed;		/* path[level].at is where @search is */
 	bool				at_end;
+	bool				extents;	/* keys stand where they end: leaves of such a btree */
 	u64				ptr_value[9];	/* of an interior key */
 };
 

@@ -23,6 +23,7 @@
  */
 #include "engine/btree/open_keys.h"
 
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -62,13 +63,12 @@ size_t bce_open_bytes(const struct open_keys *o)
 
 /* ---- looking ---- */
 
-static bool entry_before(const struct open_entry *e, struct bpos p)
+/* no jumps: in a search half of them would go the other way than foreseen */
+static __always_inline bool entry_before(const struct open_entry *e, struct bpos p)
 {
-	if (e->inode != p.inode)
-		return e->inode < p.inode;
-	if (e->offset != p.offset)
-		return e->offset < p.offset;
-	return e->snapshot < p.snapshot;
+	return (e->inode < p.inode) |
+		((e->inode == p.inode) & ((e->offset < p.offset) |
+			((e->offset == p.offset) & (e->snapshot < p.snapshot))));
 }
 
 u32 bce_open_lower_bound(const struct open_keys *o, struct bpos p)
@@ -81,8 +81,11 @@ u32 bce_open_lower_bound(const struct open_keys *o, struct bpos p)
 		return nr;
 	while (nr > 1) {
 		half = nr / 2;
-		base += entry_before(&base[half - 1], p) ? half : 0;
 		nr -= half;
+		/* what the next step looks at, whichever way this one goes */
+		__builtin_prefetch(&base[nr / 2]);
+		__builtin_prefetch(&base[half + nr / 2]);
+		base += entry_before(&base[half - 1], p) ? half : 0;
 	}
 	return base - o->entry + entry_before(base, p);
 }
