@@ -7,7 +7,7 @@
 . "$TOP/tests/vm/golden-lib.sh"
 
 load_modules
-device=$(assemble_golden)
+device=$(assemble_golden --read-only)
 
 # says TEXT COMMAND...: the command fails and its message has the text
 says() {
@@ -18,7 +18,7 @@ says() {
 }
 
 try "an unknown option is refused" says 'wonderful\|bad option' "$O/mount.bcachefs" "$device" /mnt -o ro,wonderful
-try "so is read-write, saying what to do" says 'mount with -o ro' "$O/mount.bcachefs" "$device" /mnt -o rw
+try "so is read-write of a set assembled read-only, saying what to do" says 'mount it with -o ro' "$O/mount.bcachefs" "$device" /mnt -o rw
 try "so is a member by itself" says 'not an assembled set\|busy\|Busy' mount -i -t bcachefs -o ro "${DISK[0]}" /mnt
 try "the set's device mounts" "$O/mount.bcachefs" "$device" /mnt -o ro,nosuid
 try "with its options" grep -q ' /mnt bcachefs ro,nosuid,' /proc/mounts
