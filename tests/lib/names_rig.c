@@ -18,6 +18,7 @@
 #include "engine/key/text.h"
 #include "engine/key/values.h"
 #include "engine/names/inode_trans.h"
+#include "engine/names/quota.h"
 #include "engine/sb/write.h"
 #include "require.h"
 
@@ -166,6 +167,7 @@ static int rig_start(struct names_rig *r)
 	};
 	r->w.ops = &ops;
 	r->w.ctx = r;
+	r->w.quota_types = bce_quota_types_of(r->sb.sb);
 	ret = bce_names_writer_init(&r->w);
 	return ret ?: bce_names_writer_start(&r->w);
 }
