@@ -533,11 +533,11 @@ int rig_write(struct data_rig *r, struct bce_file_id file, u64 sector, const voi
 	bio_over(&bio, vecs, copy, bytes, sector, REQ_OP_WRITE);
 	init_completion(&s.done);
 	s.write.bio = &bio;
-	r->pages = copy;
+	WRITE_ONCE(r->pages, copy);	/* of one of them, where several write */
 	bce_data_write(r->writer, &s.write);
 	wait_for_completion(&s.done);
 	require(r->scribbled || !memcmp(copy, data, bytes));	/* the caller's pages are not touched */
-	r->inode_sectors = s.write.inode_sectors;
+	WRITE_ONCE(r->inode_sectors, s.write.inode_sectors);
 	free(copy);
 	free(vecs);
 	return s.error;
