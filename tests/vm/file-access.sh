@@ -32,7 +32,7 @@ says() {
 }
 
 load_modules
-device=$(assemble_golden)
+device=$(assemble_golden --read-only)
 mount -t bcachefs -o ro "$device" /mnt
 mkdir -p /run/second
 cd /mnt
@@ -248,7 +248,7 @@ try "writing is refused" refused 'Read-only file system' touch /run/second/new
 try "remounting for writing is refused" refused 'write-protected|cannot be remounted rw' mount -o remount,rw /run/second
 try "remounting with attributes is not" mount -o remount,nosuid,ro /run/second
 try "unmounted" umount /run/second
-try "mounting for writing is refused" refused 'reads only: mount with -o ro' mount -i -w -t bcachefs "$device" /mnt
+try "mounting for writing is refused" refused 'assembled with read_only.*mount it with -o ro' mount -i -w -t bcachefs "$device" /mnt
 try "an unknown option is refused" refused "Unknown parameter 'wonderful'" \
 	mount -t bcachefs -o ro,wonderful "$device" /mnt
 try "where nobody insists, mount(8) falls back" mount -i -t bcachefs "$device" /mnt
