@@ -5,4 +5,4 @@
 # vehicle: uml
 # runs: host
 make -s -C "$TOP" O="$O" "$O/bcachectl" "$O/tests/model/set_test" || exit
-exec "$TOP/tests/vm/roundtrip.py" --rounds 2 --operations 120 --keep "$O/roundtrip" ${SEEDS:-2 8}
+exec "$TOP/tests/vm/roundtrip.py" --rounds 2 --operations 120 --keep "$O/roundtrip" ${SEEDS:-1009 4205}
