@@ -140,13 +140,13 @@ static bool route_error(struct bce_log *log, unsigned int id, struct log_route *
 	bool pass = true;
 
 	spin_lock_irqsave(&log->lock, flags);
-	/* under the lock, so that nobody is there when it has been taken away */
-	if (log->found)
-		log->found(log->found_ctx, id);
 	route_fill(log, route);
 	log->total++;
 	if (counter)
 		counter->count++;
+	/* counted before: who is woken looks at once. Under the lock, so that nobody is there when it has been taken away */
+	if (log->found)
+		log->found(log->found_ctx, id);
 	if (!log->print) {
 		pass = (!counter || limit_passes(&counter->limit, LOG_ID_BURST)) &&
 			limit_passes(&log->limit, LOG_SET_BURST);
