@@ -18,14 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/err.h>
 
+#include "bench.h"
 #include "btree_set.h"
 #include "engine/btree/iter.h"
 #include "engine/format/ids.h"
+#include "require.h"
 
 #define VALUE_BYTES	32
 #define LOOKUPS		1000000
@@ -34,14 +35,6 @@
 #define SNAP		0xffffffffU
 #define LEAF_KEYS	4500
 #define FANOUT		2000
-
-#define require(cond)								\
-do {										\
-	if (!(cond)) {								\
-		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);	\
-		exit(1);							\
-	}									\
-} while (0)
 
 struct key {
 	uint64_t	inode;
@@ -53,23 +46,6 @@ struct lmdb {
 	MDB_env		*env;
 	MDB_dbi		dbi;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
 
 /* the i-th of @nr keys in sorted order: hash-like offsets in some thousands of inodes */
 static struct key key_nr(size_t i)
@@ -114,7 +90,7 @@ static void btree_write(struct btree_set *s, size_t nr)
 /* read all in; nanoseconds per key */
 static double btree_scan(struct btree_set *s, size_t nr)
 {
-	uint64_t start = now_ns();
+	uint64_t start = thread_ns();
 	struct btree_iter iter;
 	const struct bkey *k;
 	size_t n = 0;
@@ -124,12 +100,12 @@ static double btree_scan(struct btree_set *s, size_t nr)
 		n++;
 	bce_btree_iter_exit(&iter);
 	require(!k && n == nr);
-	return (double)(now_ns() - start) / nr;
+	return (double)(thread_ns() - start) / nr;
 }
 
 static double btree_round(struct btree_set *s, const uint32_t *order)
 {
-	uint64_t start = now_ns();
+	uint64_t start = thread_ns();
 	struct bkey_buf buf;
 	struct bkey k;
 	size_t i;
@@ -141,7 +117,7 @@ static double btree_round(struct btree_set *s, const uint32_t *order)
 					  &k, &buf));
 		require(buf.v[0] == order[i]);
 	}
-	return (double)(now_ns() - start) / LOOKUPS;
+	return (double)(thread_ns() - start) / LOOKUPS;
 }
 
 /* ---- LMDB ---- */
@@ -181,7 +157,7 @@ static void lmdb_write(struct lmdb *l, size_t nr)
 
 static double lmdb_round(struct lmdb *l, const uint32_t *order)
 {
-	uint64_t start = now_ns(), buf[VALUE_BYTES / 8];
+	uint64_t start = thread_ns(), buf[VALUE_BYTES / 8];
 	MDB_txn *txn;
 	size_t i;
 
@@ -196,7 +172,7 @@ static double lmdb_round(struct lmdb *l, const uint32_t *order)
 		require(buf[0] == order[i]);
 	}
 	mdb_txn_abort(txn);
-	return (double)(now_ns() - start) / LOOKUPS;
+	return (double)(thread_ns() - start) / LOOKUPS;
 }
 
 static double lmdb_bytes(struct lmdb *l)

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench.h"
 #include "btree_set.h"
 #include "engine/btree/trans.h"
 #include "engine/btree/writer.h"
@@ -25,23 +25,6 @@
 #define SNAP		0xffffffffU
 #define LEAF_KEYS	4500
 #define FANOUT		2000
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
 
 static struct bpos pos_nr(size_t i)
 {
@@ -87,7 +70,7 @@ static void read_in(struct btree_set *s)
 /* one transaction per key; nanoseconds each */
 static double put_keys(struct btree_set *s, const uint32_t *key, size_t nr)
 {
-	uint64_t start = cpu_ns(), value[VALUE_U64S];
+	uint64_t start = thread_ns(), value[VALUE_U64S];
 	struct bce_trans t;
 	size_t i;
 
@@ -100,12 +83,12 @@ static double put_keys(struct btree_set *s, const uint32_t *key, size_t nr)
 		require(!bce_trans_commit(&t, 0));
 	}
 	bce_trans_exit(&t);
-	return (double)(cpu_ns() - start) / nr;
+	return (double)(thread_ns() - start) / nr;
 }
 
 static double look_up(struct btree_set *s, const uint32_t *key, size_t nr)
 {
-	uint64_t start = cpu_ns();
+	uint64_t start = thread_ns();
 	struct bkey_buf buf;
 	struct bkey k;
 	size_t i;
@@ -114,7 +97,7 @@ static double look_up(struct btree_set *s, const uint32_t *key, size_t nr)
 		require(!bce_btree_lookup(s->b, BTREE, pos_nr(key[i]), NULL, &k, &buf));
 		require(buf.v[0] == key[i]);
 	}
-	return (double)(cpu_ns() - start) / nr;
+	return (double)(thread_ns() - start) / nr;
 }
 
 static void shuffle(uint32_t *key, size_t nr)

@@ -42,6 +42,7 @@
 
 #include <linux/err.h>
 
+#include "bench.h"
 #include "engine/btree/iter.h"
 #include "engine/btree/trans.h"
 #include "engine/btree/writer.h"
@@ -65,15 +66,6 @@
 struct raw_key {
 	uint8_t	b[20];
 };
-
-static uint64_t mix(uint64_t x)
-{
-	x ^= x >> 30;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	x ^= x >> 27;
-	x *= 0x94d049bb133111ebULL;
-	return x ^ x >> 31;
-}
 
 /* the i-th in sorted order: hash-like offsets in some thousands of inodes */
 static struct bpos pos_nr(size_t i)
