@@ -227,3 +227,34 @@ void mini_detach(struct mini_set *m, unsigned int dev)
 {
 	bce_members_detach(m->members, &m->bdev[dev]);
 }
+
+static void mini_read_done(struct data_read *read, int error)
+{
+	struct mini_read *r = container_of(read, struct mini_read, read);
+
+	r->error = error;
+	complete(&r->done);
+}
+
+static bool self_only(const void *ctx, u32 id, u32 ancestor)
+{
+	return id == ancestor;
+}
+
+void mini_read_start(struct mini_set *m, struct mini_read *r, u64 inum, u32 snapshot, struct bio *bio)
+{
+	init_completion(&r->done);
+	r->read = (struct data_read) {
+		.bio = bio,
+		.inum = inum,
+		.view = { .id = snapshot, .is_ancestor = self_only },
+		.done = mini_read_done,
+	};
+	bce_data_read(m->reader, &r->read);
+}
+
+int mini_read_wait(struct mini_read *r)
+{
+	wait_for_completion(&r->done);
+	return r->error;
+}

@@ -2,6 +2,8 @@
 #ifndef TESTS_MINI_SET_H
 #define TESTS_MINI_SET_H
 
+#include <linux/completion.h>
+
 #include "engine/btree/btrees.h"
 #include "engine/data/read.h"
 #include "engine/names/snapshot.h"
@@ -47,5 +49,15 @@ void mini_exit(struct mini_set *m);
 void mini_write(struct mini_set *m, unsigned int dev, u64 sector, const void *buf, size_t bytes);
 void mini_detach(struct mini_set *m, unsigned int dev);
 void mini_attach(struct mini_set *m, unsigned int dev);
+
+/* a read of file contents under way; @bio says which, its buffers are the caller's */
+struct mini_read {
+	struct data_read	read;
+	struct completion	done;
+	int			error;
+};
+/* a snapshot without ancestors. wait: 0 or what the read ended with */
+void mini_read_start(struct mini_set *m, struct mini_read *r, u64 inum, u32 snapshot, struct bio *bio);
+int mini_read_wait(struct mini_read *r);
 
 #endif

@@ -21,7 +21,6 @@
 #include <zstd.h>
 
 #include <linux/bio.h>
-#include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 
@@ -233,25 +232,6 @@ static void write_layouts(struct fixture *f)
 
 /* ---- reading ---- */
 
-struct test_read {
-	struct data_read	read;
-	struct completion	done;
-	int			error;
-};
-
-static void test_read_done(struct data_read *read, int error)
-{
-	struct test_read *t = container_of(read, struct test_read, read);
-
-	t->error = error;
-	complete(&t->done);
-}
-
-static bool self_only(const void *ctx, u32 id, u32 ancestor)
-{
-	return id == ancestor;
-}
-
 #define SEGMENTS_MAX	1024
 
 /* a bio over @buf in segments of @segment bytes (a multiple of 4) */
@@ -274,23 +254,17 @@ static void bio_over(struct bio *bio, struct bio_vec *vecs, u8 *buf, size_t byte
 static int read_into(struct fixture *f, u64 sector, u32 sectors, u8 *buf, size_t segment)
 {
 	static struct bio_vec vecs[SEGMENTS_MAX];
-	struct test_read t = { };
+	struct mini_read r;
 	struct bio bio;
+	int ret;
 
 	memset(buf, 0x5a, sectors * 512);
 	bio_over(&bio, vecs, buf, sectors * 512, segment);
 	bio.bi_iter.bi_sector = sector;
-	init_completion(&t.done);
-	t.read = (struct data_read) {
-		.bio = &bio,
-		.inum = INUM,
-		.view = { .id = SNAP, .is_ancestor = self_only },
-		.done = test_read_done,
-	};
-	bce_data_read(f->m.reader, &t.read);
-	wait_for_completion(&t.done);
+	mini_read_start(&f->m, &r, INUM, SNAP, &bio);
+	ret = mini_read_wait(&r);
 	bio_uninit(&bio);
-	return t.error;
+	return ret;
 }
 
 static u8 *page_buffer(u32 sectors)
@@ -863,7 +837,7 @@ static void in_parallel(void **state)
 {
 	enum { NR = 64, SECTORS = 48 };
 	static struct bio_vec vecs[NR][SEGMENTS_MAX / 8];
-	struct test_read t[NR];
+	struct mini_read r[NR];
 	struct bio bio[NR];
 	u8 *buf[NR];
 	struct fixture f;
@@ -877,18 +851,10 @@ static void in_parallel(void **state)
 		buf[i] = page_buffer(SECTORS);
 		bio_over(&bio[i], vecs[i], buf[i], SECTORS * 512, 4096);
 		bio[i].bi_iter.bi_sector = rnd() % 1200;
-		init_completion(&t[i].done);
-		t[i].read = (struct data_read) {
-			.bio = &bio[i],
-			.inum = INUM,
-			.view = { .id = SNAP, .is_ancestor = self_only },
-			.done = test_read_done,
-		};
-		bce_data_read(f.m.reader, &t[i].read);
+		mini_read_start(&f.m, &r[i], INUM, SNAP, &bio[i]);
 	}
 	for (int i = 0; i < NR; i++) {
-		wait_for_completion(&t[i].done);
-		assert_int_equal(t[i].error, 0);
+		assert_int_equal(mini_read_wait(&r[i]), 0);
 		assert_memory_equal(buf[i], f.model + bio[i].bi_iter.bi_sector * 512,
 				    SECTORS * 512);
 		bio_uninit(&bio[i]);

@@ -19,7 +19,6 @@
 #include <lz4.h>
 
 #include <linux/bio.h>
-#include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 
@@ -244,47 +243,22 @@ static void fixture_free(struct fixture *f)
 
 /* ---- reading ---- */
 
-struct test_read {
-	struct data_read	read;
-	struct completion	done;
-	int			error;
-};
-
-static void test_read_done(struct data_read *read, int error)
-{
-	struct test_read *t = container_of(read, struct test_read, read);
-
-	t->error = error;
-	complete(&t->done);
-}
-
-static bool self_only(const void *ctx, u32 id, u32 ancestor)
-{
-	return id == ancestor;
-}
-
 static int read_into(struct fixture *f, u64 sector, u32 sectors, u8 *buf)
 {
-	struct test_read t = { };
+	struct mini_read r;
 	struct bio_vec bv = { .bv_page = virt_to_page(buf), .bv_len = sectors * 512 };
 	struct bio bio;
+	int ret;
 
 	memset(buf, 0x5a, sectors * 512);
 	bio_init(&bio, NULL, &bv, 1, REQ_OP_READ);
 	bio.bi_vcnt = 1;
 	bio.bi_iter.bi_size = bv.bv_len;
 	bio.bi_iter.bi_sector = sector;
-	init_completion(&t.done);
-	t.read = (struct data_read) {
-		.bio = &bio,
-		.inum = INUM,
-		.view = { .id = SNAP, .is_ancestor = self_only },
-		.done = test_read_done,
-	};
-	bce_data_read(f->m.reader, &t.read);
-	wait_for_completion(&t.done);
+	mini_read_start(&f->m, &r, INUM, SNAP, &bio);
+	ret = mini_read_wait(&r);
 	bio_uninit(&bio);
-	return t.error;
+	return ret;
 }
 
 static void *page_buffer(void)
