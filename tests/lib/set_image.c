@@ -17,6 +17,8 @@
 #include "engine/sb/format.h"
 #include "engine/util/text.h"
 #include "kapi/kapi.h"
+#include "require.h"
+#include "set_io.h"
 
 #define MIB	(1ULL << 20)
 
@@ -154,6 +156,27 @@ void set_image_remove(struct set_image *image)
 		free(image->path[i]);
 	}
 	rmdir(image->dir);
+}
+
+void set_image_begin(struct set_image *image, u64 seed, struct test_set *t, struct bce_file_id *root)
+{
+	struct bce_subvolume subvol;
+	char why[512];
+
+	require(!set_image_make(image, seed));
+	if (test_set_open(t, image->path, image->nr, true, why)) {
+		fprintf(stderr, "%s\n", why);
+		abort();
+	}
+	require(!bce_subvolume_read(t->set, BCE_ROOT_SUBVOL, &subvol));
+	*root = (struct bce_file_id) { BCE_ROOT_SUBVOL, subvol.root_inum };
+}
+
+void set_image_end(struct set_image *image, struct test_set *t)
+{
+	if (t->set)
+		test_set_close(t, true);
+	set_image_remove(image);
 }
 
 u32 set_image_block_bytes(const char *path)

@@ -39,15 +39,9 @@ static void count(void *ctx)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct bce_subvolume root;
-	char why[512];
 
 	*state = f;
-	assert_int_equal(set_image_make(&f->image, 11), 0);
-	if (test_set_open(&f->t, f->image.path, f->image.nr, true, why))
-		fail_msg("%s", why);
-	assert_int_equal(bce_subvolume_read(f->t.set, BCE_ROOT_SUBVOL, &root), 0);
-	f->root = (struct bce_file_id) { BCE_ROOT_SUBVOL, root.root_inum };
+	set_image_begin(&f->image, 11, &f->t, &f->root);
 	bce_set_on_error_end(f->t.set, count, f);
 	return 0;
 }
@@ -56,9 +50,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	if (f->t.set)
-		test_set_close(&f->t, true);
-	set_image_remove(&f->image);
+	set_image_end(&f->image, &f->t);
 	free(f);
 	return 0;
 }

@@ -57,13 +57,9 @@ static void open_set(struct fixture *f)
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct bce_subvolume root;
 
 	*state = f;
-	assert_int_equal(set_image_make(&f->image, 7), 0);
-	open_set(f);
-	assert_int_equal(bce_subvolume_read(f->t.set, BCE_ROOT_SUBVOL, &root), 0);
-	f->root = (struct bce_file_id) { BCE_ROOT_SUBVOL, root.root_inum };
+	set_image_begin(&f->image, 7, &f->t, &f->root);
 	f->data = aligned_alloc(4096, BYTES);
 	memset(f->data, 'x', BYTES);
 	f->a = make_file(f, "a");
@@ -75,8 +71,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	test_set_close(&f->t, true);
-	set_image_remove(&f->image);
+	set_image_end(&f->image, &f->t);
 	free(f->data);
 	free(f);
 	return 0;
