@@ -10,6 +10,7 @@ copies. Trees are compared after each round of operations, and after every secon
 that was taken is printed; what was done last, when something differs.
 """
 import collections
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -50,6 +51,19 @@ def subvolume(request, dst, flags=0, src=None):
                                              ctypes.addressof(src) if src else 0))
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def opened_two(side, source, target):
+    a = os.open(side.path(source), os.O_RDONLY | NO_WAIT)
+    try:
+        b = os.open(side.path(target), os.O_RDWR | NO_WAIT)
+        try:
+            yield a, b
+        finally:
+            os.close(b)
+    finally:
+        os.close(a)
 
 
 class Side:
@@ -205,32 +219,17 @@ class Fuzz:
         at, to, length = self.offset(BLOCK), self.offset(BLOCK), self.rng.choice((0, 1, 4, 20)) * BLOCK
 
         def run(side):
-            a = os.open(side.path(source), os.O_RDONLY | NO_WAIT)
-            try:
-                b = os.open(side.path(target), os.O_RDWR | NO_WAIT)
-            except OSError:
-                os.close(a)
-                raise
-            try:
+            with opened_two(side, source, target) as (a, b):
                 if whole:
                     return fcntl.ioctl(b, FICLONE, a)
                 return fcntl.ioctl(b, FICLONERANGE, struct.pack('<qQQQ', a, at, length, to)) and None
-            finally:
-                os.close(a)
-                os.close(b)
         self.both('clone %s %s %d %d %d' % (source, target, at, length, to), run)
 
     def op_copy_range(self):
         source, target, at, to, length = self.path(), self.path(), self.offset(), self.offset(), self.size()
 
         def run(side):
-            a = os.open(side.path(source), os.O_RDONLY | NO_WAIT)
-            try:
-                b = os.open(side.path(target), os.O_RDWR | NO_WAIT)
-            except OSError:
-                os.close(a)
-                raise
-            try:
+            with opened_two(side, source, target) as (a, b):
                 done = 0
                 while done < length:
                     n = os.copy_file_range(a, b, length - done, at + done, to + done)
@@ -238,9 +237,6 @@ class Fuzz:
                         break
                     done += n
                 return str(done)
-            finally:
-                os.close(a)
-                os.close(b)
         self.both('copy range %s %s %d at %d to %d' % (source, target, length, at, to), run)
 
     def op_fsync(self):

@@ -188,21 +188,38 @@ static bool op_dwrite(void)
 	return write_at(direct_fd, at, len, "direct write");
 }
 
+/* within the file */
+static bool range_inside(size_t *at, size_t *len)
+{
+	range(at, len, 1);
+	if (*at >= size)
+		return false;
+	if (*at + *len > size)
+		*len = size - *at;
+	return true;
+}
+
+/* from the beginning of the page, @base, on */
+static unsigned char *map_at(size_t at, size_t len, int prot, size_t *base)
+{
+	unsigned char *map;
+
+	*base = at / PAGE * PAGE;
+	map = mmap(NULL, at + len - *base, prot, MAP_SHARED, fd, *base);
+	need(map != MAP_FAILED, "mmap");
+	return map;
+}
+
 static bool op_mapwrite(void)
 {
 	size_t at, len, base;
 	unsigned char *map;
 
-	range(&at, &len, 1);
-	if (at >= size)
+	if (!range_inside(&at, &len))
 		return false;
-	if (at + len > size)
-		len = size - at;
-	base = at / PAGE * PAGE;
 	make(at, len);
 	note("map write 0x%zx..0x%zx", at, at + len);
-	map = mmap(NULL, at + len - base, PROT_READ | PROT_WRITE, MAP_SHARED, fd, base);
-	need(map != MAP_FAILED, "mmap");
+	map = map_at(at, len, PROT_READ | PROT_WRITE, &base);
 	memcpy(map + at - base, buffer, len);
 	/* what lies behind the end in the last page must never be seen */
 	if (at + len == size && (size & (PAGE - 1)) && !below(2))
@@ -248,15 +265,10 @@ static bool op_mapread(void)
 	size_t at, len, base;
 	unsigned char *map;
 
-	range(&at, &len, 1);
-	if (at >= size)
+	if (!range_inside(&at, &len))
 		return false;
-	if (at + len > size)
-		len = size - at;
-	base = at / PAGE * PAGE;
 	note("map read 0x%zx..0x%zx", at, at + len);
-	map = mmap(NULL, at + len - base, PROT_READ, MAP_SHARED, fd, base);
-	need(map != MAP_FAILED, "mmap");
+	map = map_at(at, len, PROT_READ, &base);
 	compare(map + at - base, at, len, "map read");
 	munmap(map, at + len - base);
 	return true;
