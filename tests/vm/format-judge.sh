@@ -5,26 +5,7 @@
 # vehicle: uml
 # runs: host
 . "$TOP/tests/vm/lib.sh"
-WORK=$(mktemp -d "${TMPDIR:-/tmp}/format.XXXXXX")
-trap 'rm -rf "$WORK"' EXIT
-export PATH=$O:$PATH
-IMAGES=() SETS=()
-
-# new_set NAME ARGUMENT...: a set of that name; "@SIZE" stands for a new image file of that size
-new_set() {
-	local name=$1 arguments=() nr=0 argument
-	shift
-	for argument; do
-		if [[ $argument = @* ]]; then
-			IMAGES+=("$WORK/$name$nr.img")
-			arguments+=(--size "${argument#@}" "$WORK/$name$((nr++)).img")
-		else
-			arguments+=("$argument")
-		fi
-	done
-	SETS+=("$name:$nr")
-	try "$name: formatted" bcachectl format -q -L "$name" "${arguments[@]}" <<<'correct horse'
-}
+. "$TOP/tests/vm/sets-lib.sh"
 
 new_set one @256M
 new_set tiered --label=ssd.ssd1 @128M --label=hdd.hdd1 @128M --label=hdd.hdd2 --durability=2 @128M --replicas=2 \
@@ -36,34 +17,24 @@ new_set mixed --bucket=1M --label=a.b.c @300M --bucket=300k --data_allowed=journ
 
 truncate -s 128M "$WORK/spare.img"
 
-# judge STEP: one boot
-judge() {
-	"$TOP/tests/vm/run-uml" --judge --kernel "$KERNEL" --variant "$VARIANT" --env "SETS=${SETS[*]}" --env "STEP=$1" \
-		"$TOP/tests/vm/in-guest-format" "${IMAGES[@]}" "$WORK/spare.img" || FAILED=1
-}
-
-judge first
-
-checked() {
-	bcachectl fsck -n "$WORK/$1"?.img <<<'correct horse' | sed 's/^/# /'
-	return "${PIPESTATUS[0]}"
-}
+IMAGES+=("$WORK/spare.img")
+boot --judge --env STEP=first "$TOP/tests/vm/in-guest-format"
 
 # as_left NAME: a file of the driver's in every btree that tells of it
 as_left() {
-	bcachectl list -b dirents "$WORK/$1"?.img <<<'correct horse' | grep -q 'left-by-the-driver' &&
-		bcachectl show-super "$WORK/${1}0.img" | grep -qE '^Clean: +1'
+	bcachectl list -b dirents "$WORK/$1".*.img <<<"$PASSPHRASE" | grep -q 'left-by-the-driver' &&
+		bcachectl show-super "$WORK/$1.0.img" | grep -qE '^Clean: +1'
 }
 
-for name in "${SETS[@]%:*}"; do
-	try "$name: bcachectl fsck" checked "$name"
+for name in "${SETS[@]%%:*}"; do
+	try "$name: bcachectl fsck" checked "" "$WORK/$name".*.img
 	try "$name: read" as_left "$name"
 	try "$name: options changed" bcachectl set-option metadata_checksum=xxhash background_compression=gzip fs_label=changed \
-		"$WORK/$name"?.img >/dev/null
-	try "$name: its first member changed" bcachectl set-member --label=new.name --discard "$WORK/$name"?.img
+		"$WORK/$name".*.img >/dev/null
+	try "$name: its first member changed" bcachectl set-member --label=new.name --discard "$WORK/$name".*.img
 done
-judge again
-for name in "${SETS[@]%:*}"; do
-	try "$name: bcachectl fsck, in the end" checked "$name"
+boot --judge --env STEP=again "$TOP/tests/vm/in-guest-format"
+for name in "${SETS[@]%%:*}"; do
+	try "$name: bcachectl fsck, in the end" checked "" "$WORK/$name".*.img
 done
 finish

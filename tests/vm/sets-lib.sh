@@ -97,3 +97,9 @@ unlocked() {
 assembled() {
 	unlocked && device=$(bcachectl assemble ${OPTION:+"--$OPTION"} "${MEMBERS[@]}")
 }
+
+# in the guest: what the in-tree driver said that is not ordinary, since the last call
+nothing_said() {
+	! dmesg --read-clear | grep -E 'not fixing|, fixing|[Ee]rror|inconsisten|corrupt|invalid|incorrect' |
+		grep -vE 'insufficient writeable journal devices|fix_errors=no|errors=' | sed 's/^/# /' | grep .
+}
