@@ -66,7 +66,7 @@ static int task_run_synced(struct dm_task *t)
 
 /* ---- status line: docs/dm-bcache.md, "Status" ---- */
 
-static const char *next_word(char **rest)
+const char *dmset_next_word(char **rest)
 {
 	char *word;
 
@@ -78,7 +78,7 @@ static const char *next_word(char **rest)
 
 static uint64_t next_number(char **rest)
 {
-	return strtoull(next_word(rest), NULL, 10);
+	return strtoull(dmset_next_word(rest), NULL, 10);
 }
 
 /* the target knows members by number; people know them by path */
@@ -103,11 +103,11 @@ static void parse_status(struct dmset *s, const char *params)
 
 	if (!copy)
 		return;
-	snprintf(s->state, sizeof(s->state), "%s", next_word(&rest));
-	s->start_error = atoi(next_word(&rest));
-	s->clean = !strcmp(next_word(&rest), "clean");
-	s->read_only = !strcmp(next_word(&rest), "ro");
-	s->degraded = !strcmp(next_word(&rest), "degraded");
+	snprintf(s->state, sizeof(s->state), "%s", dmset_next_word(&rest));
+	s->start_error = atoi(dmset_next_word(&rest));
+	s->clean = !strcmp(dmset_next_word(&rest), "clean");
+	s->read_only = !strcmp(dmset_next_word(&rest), "ro");
+	s->degraded = !strcmp(dmset_next_word(&rest), "degraded");
 	s->nr_present = next_number(&rest);
 	s->nr_members = next_number(&rest);
 	s->errors = next_number(&rest);
@@ -116,10 +116,10 @@ static void parse_status(struct dmset *s, const char *params)
 		const char *number;
 
 		m->idx = next_number(&rest);
-		number = next_word(&rest);
+		number = dmset_next_word(&rest);
 		snprintf(m->number, sizeof(m->number), "%s", number);
 		member_device(number, m->device, sizeof(m->device));
-		m->state = *next_word(&rest);
+		m->state = *dmset_next_word(&rest);
 		m->reads = next_number(&rest);
 		m->io_errors = next_number(&rest);
 		m->csum_errors = next_number(&rest);
@@ -331,12 +331,7 @@ int dmset_reload(const char *name, uint64_t sectors, const char *params, bool re
 
 int dmset_remove(const char *name)
 {
-	struct dm_task *t = task_create(DM_DEVICE_REMOVE, name);
-	int ret = t ? task_run_synced(t) : -ENOMEM;
-
-	if (t)
-		dm_task_destroy(t);
-	return ret;
+	return simple_task(DM_DEVICE_REMOVE, name);
 }
 
 int dmset_wait_started(const char *name)

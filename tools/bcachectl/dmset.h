@@ -50,6 +50,9 @@ int dmset_find(const char *what, struct dmset *out);
 /* by UUID, without asking the set anything */
 bool dmset_exists(const char *uuid);
 
+/* of a status line or a table's parameters, which lose it; "" at the end */
+const char *dmset_next_word(char **rest);
+
 /* load and start a table; @name may be in use already: -EEXIST. Return: 0 or -errno */
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
 		 bool read_only);

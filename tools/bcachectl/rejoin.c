@@ -37,16 +37,6 @@ struct table {
 	unsigned int	nr_features;
 };
 
-static const char *next_word(char **rest)
-{
-	char *word;
-
-	do {
-		word = strsep(rest, " ");
-	} while (word && !*word);
-	return word ?: "";
-}
-
 static bool table_read(const char *name, struct table *t)
 {
 	unsigned int i;
@@ -57,17 +47,17 @@ static bool table_read(const char *name, struct table *t)
 	if (!t->params)
 		return false;
 	rest = t->params;
-	t->uuid = next_word(&rest);
-	t->nr_devs = atoi(next_word(&rest));
+	t->uuid = dmset_next_word(&rest);
+	t->nr_devs = atoi(dmset_next_word(&rest));
 	if (t->nr_devs > DMSET_MEMBERS_MAX)
 		return false;
 	for (i = 0; i < t->nr_devs; i++)
-		t->dev[i] = next_word(&rest);
-	t->nr_features = atoi(next_word(&rest));
+		t->dev[i] = dmset_next_word(&rest);
+	t->nr_features = atoi(dmset_next_word(&rest));
 	if (t->nr_features >= 16)
 		return false;
 	for (i = 0; i < t->nr_features; i++)
-		t->feature[i] = next_word(&rest);
+		t->feature[i] = dmset_next_word(&rest);
 	return true;
 }
 
