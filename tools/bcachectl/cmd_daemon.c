@@ -147,8 +147,7 @@ static void on_device(struct daemon *d, struct udev_device *dev)
 	if (!strcmp(action, "remove") && major && minor) {
 		snprintf(id, sizeof(id), "%s:%s", major, minor);
 		rejoin_without(id, on_event, d);
-	} else if (set && udev_device_get_property_value(dev, "BCACHE_MEMBER_INDEX") &&
-		   dmset_exists(set)) {
+	} else if (set && udev_device_get_property_value(dev, "BCACHE_MEMBER_INDEX")) {
 		rejoin_late_members(set, on_event, d);
 	}
 }

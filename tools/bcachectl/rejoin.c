@@ -154,9 +154,13 @@ exit:
 
 void rejoin_late_members(const char *uuid, rejoin_fn fn, void *ctx)
 {
-	struct dmset *set = malloc(sizeof(*set));
 	struct seen_set seen;
+	struct dmset *set;
 
+	/* first, since it asks the sets nothing */
+	if (!dmset_exists(uuid))
+		return;
+	set = malloc(sizeof(*set));
 	if (set && !dmset_find(uuid, set) && set->degraded && !strcmp(set->state, "running")) {
 		if (!seen_set_read(uuid, &seen))
 			take_in(set, &seen, fn, ctx);
@@ -174,8 +178,7 @@ static int rejoin_one(const char *uuid, void *ctx)
 {
 	const struct each *e = ctx;
 
-	if (dmset_exists(uuid))
-		rejoin_late_members(uuid, e->fn, e->ctx);
+	rejoin_late_members(uuid, e->fn, e->ctx);
 	return 0;
 }
 

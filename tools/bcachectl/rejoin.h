@@ -10,7 +10,7 @@
  */
 typedef void (*rejoin_fn)(const struct event *e, void *ctx);
 
-/* take members that were met since into the running set @uuid, if it lacks any */
+/* take members that were met since into the set @uuid, if it runs and lacks any */
 void rejoin_late_members(const char *uuid, rejoin_fn fn, void *ctx);
 /* the same for all running sets */
 void rejoin_all(rejoin_fn fn, void *ctx);
