@@ -7,6 +7,7 @@
  */
 #include "events.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,11 +43,6 @@ const char *event_name(enum event_kind kind)
 	return kinds[kind].name;
 }
 
-bool event_is_warning(enum event_kind kind)
-{
-	return kinds[kind].warning;
-}
-
 static void fields(const struct event *e, struct text_buf *out)
 {
 	bce_text_printf(out, "BCACHE_EVENT=%s\nBCACHE_SET_UUID=%s\nBCACHE_SET_NAME=%s\n",
@@ -73,11 +69,10 @@ static bool send_to_journal(const struct text_buf *entry)
 void event_log(const struct event *e)
 {
 	struct text_buf entry = TEXT_BUF_INIT;
-	bool warning = event_is_warning(e->kind);
 
 	bce_text_printf(&entry, "MESSAGE=set \"%s\": %s\nPRIORITY=%d\nMESSAGE_ID=%s\n"
 			"SYSLOG_IDENTIFIER=bcachectl\n", e->name, e->text,
-			warning ? LOG_WARNING : LOG_INFO, kinds[e->kind].message_id);
+			kinds[e->kind].warning ? LOG_WARNING : LOG_INFO, kinds[e->kind].message_id);
 	fields(e, &entry);
 	if (!send_to_journal(&entry))
 		fprintf(stderr, "bcachectl: set \"%s\": %s\n", e->name, e->text);

@@ -2,8 +2,6 @@
 #ifndef BCACHECTL_EVENTS_H
 #define BCACHECTL_EVENTS_H
 
-#include <stdbool.h>
-
 /* What can happen to sets and members. docs/boot.md and bcachectl-daemon(8) list them. */
 enum event_kind {
 	EVENT_SET_ASSEMBLED,
@@ -30,7 +28,6 @@ struct event {
 
 /* "member-lost" */
 const char *event_name(enum event_kind kind);
-bool event_is_warning(enum event_kind kind);
 
 /* to the journal with its fields, or to standard error where there is none */
 void event_log(const struct event *e);

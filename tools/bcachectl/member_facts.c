@@ -31,7 +31,8 @@ void member_facts_exit(struct member_facts *m)
 	bce_text_exit(&m->label);
 }
 
-void export_value(const char *name, const char *value)
+/* udev's import: a value in the encoding that is safe in rules and links */
+static void export_value(const char *name, const char *value)
 {
 	char safe[512];
 

@@ -18,8 +18,6 @@ struct member_facts {
 void member_facts_read(const struct bch_sb *sb, struct member_facts *out);
 void member_facts_exit(struct member_facts *m);
 
-/* udev's import: a value in the encoding that is safe in rules and links */
-void export_value(const char *name, const char *value);
 /* the properties by which libblkid would describe the file system, and ours of the set */
 void member_facts_export(const struct member_facts *m);
 

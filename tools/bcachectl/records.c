@@ -302,7 +302,6 @@ static int take_superblock(struct record *r, const char *p, size_t bytes)
 	if (!r->sb)
 		return -ENOMEM;
 	memcpy(r->sb, p, bytes);
-	r->sb_bytes = bytes;
 	if (bce_sb_validate(r->sb, bytes, 0, &why))
 		ret = -EBADMSG;
 	bce_text_exit(&why);
@@ -329,7 +328,6 @@ static int record_read(const char *dir, const char *id, struct record *out)
 	if (!buf)
 		return 0;
 	*out = (struct record) { };
-	snprintf(out->id, sizeof(out->id), "%s", id);
 	rest = buf;
 	while ((line = strsep(&rest, "\n")) && *line)
 		take_line(out, &diskseq, line);

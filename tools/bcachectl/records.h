@@ -15,13 +15,11 @@
 #define RECORDS_NO_UUID	"unreadable"	/* in place of a set's UUID */
 
 struct record {
-	char		id[64];		/* "8:16"; of a file "file-<dev>-<inode>" */
 	char		*path;
 	uint64_t	device_sectors;
 	int		error;		/* 0, or why @sb is NULL: negative errno */
 	char		*why;		/* the same in words; NULL: nothing to say */
 	struct bch_sb	*sb;		/* validated */
-	size_t		sb_bytes;
 };
 
 struct record_list {
@@ -32,7 +30,10 @@ struct record_list {
 /* another place than RECORDS_DIR; the text is kept, not copied */
 void records_set_dir(const char *dir);
 
-/* the name under which @path is recorded. Return: 0, -ENOENT, -EINVAL neither device nor file */
+/*
+ * The name under which @path is recorded: "8:16"; of a file "file-<dev>-<inode>".
+ * Return: 0, -ENOENT, -EINVAL neither device nor file
+ */
 int record_id(const char *path, char id[64]);
 /**
  * record_write() - note a device as member of a set
