@@ -26,6 +26,9 @@ struct event {
 	const char	*text;		/* what happened, for people */
 };
 
+/* who is told */
+typedef void (*event_fn)(const struct event *e, void *ctx);
+
 /* "member-lost" */
 const char *event_name(enum event_kind kind);
 

@@ -90,7 +90,7 @@ static void allow_degraded(struct table *t)
 
 /* ---- telling ---- */
 
-static void tell(rejoin_fn fn, void *ctx, const struct dmset *set, enum event_kind kind, int index,
+static void tell(event_fn fn, void *ctx, const struct dmset *set, enum event_kind kind, int index,
 		 const char *device, const char *text)
 {
 	const struct event e = {
@@ -101,7 +101,7 @@ static void tell(rejoin_fn fn, void *ctx, const struct dmset *set, enum event_ki
 	fn(&e, ctx);
 }
 
-static void tell_late(rejoin_fn fn, void *ctx, const struct dmset *set, int index,
+static void tell_late(event_fn fn, void *ctx, const struct dmset *set, int index,
 		      const char *device, const char *why)
 {
 	char text[300];
@@ -123,7 +123,7 @@ static bool is_present(const struct dmset *set, unsigned int idx)
 	return true;		/* no slot: no member of it */
 }
 
-static void take_in(const struct dmset *set, const struct seen_set *seen, rejoin_fn fn, void *ctx)
+static void take_in(const struct dmset *set, const struct seen_set *seen, event_fn fn, void *ctx)
 {
 	struct table t;
 	unsigned int i, first = 0;
@@ -152,7 +152,7 @@ exit:
 	free(t.params);
 }
 
-void rejoin_late_members(const char *uuid, rejoin_fn fn, void *ctx)
+void rejoin_late_members(const char *uuid, event_fn fn, void *ctx)
 {
 	struct seen_set seen;
 	struct dmset *set;
@@ -170,7 +170,7 @@ void rejoin_late_members(const char *uuid, rejoin_fn fn, void *ctx)
 }
 
 struct each {
-	rejoin_fn	fn;
+	event_fn	fn;
 	void		*ctx;
 };
 
@@ -182,7 +182,7 @@ static int rejoin_one(const char *uuid, void *ctx)
 	return 0;
 }
 
-void rejoin_all(rejoin_fn fn, void *ctx)
+void rejoin_all(event_fn fn, void *ctx)
 {
 	struct each e = { fn, ctx };
 
@@ -254,7 +254,7 @@ static int drop_from(const struct dmset *set, void *ctx)
 	return 0;
 }
 
-void rejoin_without(const char *id, rejoin_fn fn, void *ctx)
+void rejoin_without(const char *id, event_fn fn, void *ctx)
 {
 	struct going g = { id, { fn, ctx } };
 

@@ -37,7 +37,7 @@ struct look {
 
 struct watch {
 	const char	*path;
-	watch_fn	fn;
+	event_fn	fn;
 	void		*ctx;
 	struct look	last;
 	/* of the look under way: paths for messages */
@@ -242,7 +242,7 @@ static void load(struct watch *w)
 
 /* ---- outside ---- */
 
-struct watch *watch_new(const char *path, watch_fn fn, void *ctx)
+struct watch *watch_new(const char *path, event_fn fn, void *ctx)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 

@@ -10,10 +10,9 @@
  * starts anew continues where the last one ended.
  */
 struct watch;
-typedef void (*watch_fn)(const struct event *e, void *ctx);
 
 /* @path: the file, read if it is there. NULL: no memory */
-struct watch *watch_new(const char *path, watch_fn fn, void *ctx);
+struct watch *watch_new(const char *path, event_fn fn, void *ctx);
 void watch_free(struct watch *w);
 /* look at all sets; each change is an event. Return: 0, -errno */
 int watch_look(struct watch *w);
