@@ -234,17 +234,6 @@ static int judge_members(struct plan *p, const struct assemble_opts *opts)
 	return ret;
 }
 
-static u64 members_in_use(const struct plan *p)
-{
-	u64 present = 0;
-	unsigned int i;
-
-	for (i = 0; i < p->list.nr; i++)
-		if (p->cand[i].verdict == SB_USE)
-			present |= 1ULL << p->cand[i].sb->dev_idx;
-	return present;
-}
-
 static void complain_missing(const struct plan *p, const struct sb_presence *pr)
 {
 	struct text_buf text = TEXT_BUF_INIT;
@@ -275,7 +264,7 @@ static int judge_presence(const struct plan *p, enum bce_degraded degraded)
 {
 	struct sb_presence pr;
 
-	bce_sb_presence(p->best, members_in_use(p), &pr);
+	bce_sb_presence(p->best, set_members_in_use(p->cand, p->list.nr), &pr);
 	if (!pr.missing || degraded == BCE_DEGRADED_VERY ||
 	    (degraded == BCE_DEGRADED_YES && pr.data_complete))
 		return 0;

@@ -137,7 +137,7 @@ static bool key_is_there(const struct bch_sb *sb)
 	       keyctl_search(KEY_SPEC_USER_KEYRING, "user", description, 0) >= 0;
 }
 
-static u64 members_in_use(const struct sb_candidate *c, unsigned int nr)
+u64 set_members_in_use(const struct sb_candidate *c, unsigned int nr)
 {
 	u64 present = 0;
 	unsigned int i;
@@ -178,7 +178,7 @@ int set_judge(struct sb_candidate *c, unsigned int nr, struct set_verdict *out)
 	bce_sb_info(out->best, &out->info);
 	uuid_arg_text(out->info.user_uuid, out->uuid);
 	set_old_copies_aside(c, nr, out);
-	bce_sb_presence(out->best, members_in_use(c, nr), &out->presence);
+	bce_sb_presence(out->best, set_members_in_use(c, nr), &out->presence);
 	out->state = state_of(c, nr, out);
 	return out->why.failed ? -ENOMEM : 0;
 }

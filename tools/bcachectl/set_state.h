@@ -43,6 +43,9 @@ void set_verdict_exit(struct set_verdict *v);
 /* what a verdict against a device is called; "member" for SB_USE */
 const char *set_device_word(enum sb_verdict verdict);
 
+/* bit per slot that a candidate takes which belongs to the set */
+u64 set_members_in_use(const struct sb_candidate *c, unsigned int nr);
+
 /* the superblocks among records as candidates, in order; to be freed. NULL: no memory */
 struct sb_candidate *set_candidates(const struct record_list *l, unsigned int *nr);
 
