@@ -42,18 +42,7 @@ static void print_text(const struct dmset *s)
 	}
 }
 
-static int print_assembled(const struct dmset *s, void *ctx)
-{
-	print_text(s);
-	return 0;
-}
-
-static void print_waiting(const struct seen_set *s, void *ctx)
-{
-	seen_set_text(s, stdout);
-}
-
-/* the sets that were asked for, by any of their names */
+/* the sets that were asked for, by any of their names; none: all */
 struct wanted {
 	char		*const *names;
 	unsigned int	nr;
@@ -64,7 +53,7 @@ struct wanted {
 static bool is_wanted(struct wanted *w, const char *uuid, const char *name, const char *path)
 {
 	unsigned int i;
-	bool hit = false;
+	bool hit = !w->nr;
 
 	for (i = 0; i < w->nr; i++)
 		if (!strcasecmp(w->names[i], uuid) || !strcmp(w->names[i], name) ||
@@ -149,7 +138,7 @@ static void export_waiting(const struct seen_set *s, void *ctx)
 {
 	struct wanted *w = ctx;
 
-	if (!w->nr || is_wanted(w, s->set, s->verdict.info.label, s->set))
+	if (is_wanted(w, s->set, s->verdict.info.label, s->set))
 		printf("%s %s\n", s->set, set_state_name(s->verdict.state));
 }
 
@@ -161,21 +150,15 @@ static int export_all(char **names, unsigned int nr)
 	return EXIT_OK;
 }
 
-static int status_of_all(bool json, bool ask)
+static int json_of_all(bool ask)
 {
-	json_object *out;
+	json_object *out = ask ? ask_daemon() : NULL;
 	int error = 0;
 
-	if (json) {
-		out = ask ? ask_daemon() : NULL;
-		if (!out)
-			out = status_json(&error);
-		if (out)
-			json_print(out);
-	} else {
-		error = dmset_for_each(print_assembled, NULL);
-		status_for_each_waiting(print_waiting, NULL);
-	}
+	if (!out)
+		out = status_json(&error);
+	if (out)
+		json_print(out);
 	if (error)
 		complain("asking device-mapper: %s", strerror(-error));
 	return exit_code_of(error);
@@ -209,9 +192,9 @@ static int run(int argc, char **argv)
 		return usage_error(&cmd_status, "at most 64 sets can be named");
 	if (export)
 		return export_all(argv + optind, argc - optind);
-	if (optind < argc)
-		return status_of(argv + optind, argc - optind, json);
-	return status_of_all(json, ask);
+	if (json && optind == argc)
+		return json_of_all(ask);
+	return status_of(argv + optind, argc - optind, json);
 }
 
 const struct command cmd_status = {
