@@ -25,6 +25,7 @@
 #include "json_out.h"
 #include "kapi/kapi.h"
 #include "member_facts.h"
+#include "scan.h"
 #include "seen_set.h"
 #include "uuid_arg.h"
 
@@ -183,21 +184,14 @@ static void say(const struct met *m, enum form form)
 /* "BCACHE-SET-<uuid>" of a device that is one of ours */
 static bool is_set_device(const char *path)
 {
-	char sys[128], uuid[64] = "";
+	char sys[128];
 	struct stat st;
-	FILE *f;
 
 	if (stat(path, &st) || !S_ISBLK(st.st_mode))
 		return false;
 	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev),
 		 minor(st.st_rdev));
-	f = fopen(sys, "re");
-	if (!f)
-		return false;
-	if (!fgets(uuid, sizeof(uuid), f))
-		uuid[0] = '\0';
-	fclose(f);
-	return !strncmp(uuid, "BCACHE-SET-", 11);
+	return sys_starts_with(sys, "BCACHE-SET-");
 }
 
 struct label_search {

@@ -106,19 +106,25 @@ static bool matches(const struct bch_sb *sb, const struct scan_filter *f)
 	return !strcmp(info.label, f->label);
 }
 
-static bool sys_starts_with(const char *name, const char *file, const char *prefix)
+bool sys_starts_with(const char *path, const char *prefix)
 {
-	char path[512], text[128] = "";
-	FILE *f;
+	char text[128] = "";
+	FILE *f = fopen(path, "re");
 
-	snprintf(path, sizeof(path), SYS_BLOCK "/%s/%s", name, file);
-	f = fopen(path, "re");
 	if (!f)
 		return false;
 	if (!fgets(text, sizeof(text), f))
 		text[0] = '\0';
 	fclose(f);
 	return !strncmp(text, prefix, strlen(prefix));
+}
+
+static bool attr_starts_with(const char *name, const char *attr, const char *prefix)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), SYS_BLOCK "/%s/%s", name, attr);
+	return sys_starts_with(path, prefix);
 }
 
 static bool has_holders(const char *name)
@@ -140,8 +146,8 @@ static bool has_holders(const char *name)
 /* may this block device be a member that nobody uses? */
 static bool is_candidate(const char *name)
 {
-	return name[0] != '.' && !sys_starts_with(name, "size", "0\n") &&
-	       !sys_starts_with(name, "dm/uuid", "BCACHE-") && !has_holders(name);
+	return name[0] != '.' && !attr_starts_with(name, "size", "0\n") &&
+	       !attr_starts_with(name, "dm/uuid", "BCACHE-") && !has_holders(name);
 }
 
 int scan_all(struct scan_list *out, const struct scan_filter *filter)

@@ -43,4 +43,7 @@ int scan_paths_there(struct scan_list *out, char *const *paths, unsigned int nr)
 int scan_all(struct scan_list *out, const struct scan_filter *filter);
 void scan_exit(struct scan_list *l);
 
+/* the first line of a file in sysfs; one that is not there starts with nothing */
+bool sys_starts_with(const char *path, const char *prefix);
+
 #endif
