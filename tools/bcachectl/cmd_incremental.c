@@ -147,16 +147,6 @@ static void say_json(const struct met *m)
 	json_print(o);
 }
 
-static void say_lines(const struct text_buf *why)
-{
-	char *copy = strdup(bce_text_str(why)), *rest = copy, *line;
-
-	while (copy && (line = strsep(&rest, "\n")))
-		if (*line)
-			printf("  %s\n", line);
-	free(copy);
-}
-
 static void say_text(const struct met *m)
 {
 	const struct set_verdict *v = &m->seen.verdict;
@@ -165,8 +155,8 @@ static void say_text(const struct met *m)
 	       v->info.label[0] ? " \"" : "", v->info.label, v->info.label[0] ? "\"" : "",
 	       v->presence.nr_present, v->presence.nr_expected, state_of(m),
 	       m->running ? ", assembled" : "");
-	say_lines(&m->why);
-	say_lines(&v->why);
+	print_indented(bce_text_str(&m->why), "  ", stdout);
+	print_indented(bce_text_str(&v->why), "  ", stdout);
 }
 
 static void say(const struct met *m, enum form form)

@@ -8,6 +8,8 @@
 
 #include "json_out.h"
 
+#define WHY_INDENT	"      "
+
 int seen_set_read(const char *set, struct seen_set *out)
 {
 	int ret;
@@ -46,13 +48,13 @@ const char *seen_set_device_word(const struct seen_set *s, const char *path)
 	return c ? set_device_word(c->verdict) : set_state_name(SET_UNSUPPORTED);
 }
 
-static void print_indented(const char *lines, FILE *to)
+void print_indented(const char *lines, const char *indent, FILE *to)
 {
 	char *copy = strdup(lines), *rest = copy, *line;
 
 	while (copy && (line = strsep(&rest, "\n")))
 		if (*line)
-			fprintf(to, "      %s\n", line);
+			fprintf(to, "%s%s\n", indent, line);
 	free(copy);
 }
 
@@ -64,7 +66,7 @@ void seen_set_text(const struct seen_set *s, FILE *to)
 	fprintf(to, "%s  %s\n", v->info.label[0] ? v->info.label : "(not assembled)", s->set);
 	fprintf(to, "  state %s, not assembled, %u of %u members\n", set_state_name(v->state),
 		v->presence.nr_present, v->presence.nr_expected);
-	print_indented(bce_text_str(&v->why), to);
+	print_indented(bce_text_str(&v->why), WHY_INDENT, to);
 	for (i = 0; i < s->records.nr; i++) {
 		const struct record *r = &s->records.rec[i];
 
@@ -74,7 +76,7 @@ void seen_set_text(const struct seen_set *s, FILE *to)
 		else
 			fprintf(to, "   -  %-20s %s\n", r->path, set_state_name(SET_UNSUPPORTED));
 		if (r->why)
-			print_indented(r->why, to);
+			print_indented(r->why, WHY_INDENT, to);
 	}
 }
 

@@ -24,6 +24,8 @@ void seen_set_exit(struct seen_set *s);
 /* what is said of a recorded device: "member", "clone"...; "unsupported" */
 const char *seen_set_device_word(const struct seen_set *s, const char *path);
 
+/* each line of @lines that is not empty */
+void print_indented(const char *lines, const char *indent, FILE *to);
 void seen_set_text(const struct seen_set *s, FILE *to);
 json_object *seen_set_json(const struct seen_set *s);
 
