@@ -17,15 +17,6 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/bootroot.XXXXXX")
 QEMU=
 trap '[ -z "$QEMU" ] || kill -KILL "$QEMU" 2>/dev/null; in_namespace rm -rf "$WORK"' EXIT
 
-# as root, or as one in a namespace of our own
-in_namespace() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	else
-		unshare --map-auto --map-root-user "$@"
-	fi
-}
-
 # ---- the system that makes the initramfs: tool, rules, units, hooks and modules where packages would put them ----
 
 install_into() {

@@ -26,6 +26,15 @@ say() {
 	echo "${0##*/}: $*" >&2
 }
 
+# in_namespace COMMAND...: as root, or as one in a namespace of our own.
+in_namespace() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		unshare --map-auto --map-root-user "$@"
+	fi
+}
+
 # cache_find KIND-KEY: prints the newest complete entry, fails if there is none.
 cache_find() {
 	local entry

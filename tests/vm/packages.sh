@@ -14,14 +14,6 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/packages.XXXXXX")
 trap 'in_namespace rm -rf "$WORK"' EXIT
 ROOT=$WORK/root
 
-in_namespace() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	else
-		unshare --map-auto --map-root-user "$@"
-	fi
-}
-
 in_root() {
 	in_namespace chroot "$ROOT" "$@" >"$WORK/out" 2>&1 || { tail -n 20 "$WORK/out" | sed 's/^/# /'; return 1; }
 }
