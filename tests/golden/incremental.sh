@@ -97,7 +97,6 @@ forget_all
 try "one of two equal devices" met "$GOLDEN_DIR/small-tree/disk0.img" complete 1
 try "  and the other: nobody can tell" met "$WORK/clone" clone 1
 try "  which holds for the first, too" met "$GOLDEN_DIR/small-tree/disk0.img" clone 1
-seq=$(bcachectl probe --json "$WORK/clone" | sed -n 's/.*"seq":\([0-9]*\).*/\1/p')
 copy "$GOLDEN_DIR/replicas2/disk1.img" "$WORK/old"
 seq=$(bcachectl probe --json "$WORK/old" | sed -n 's/.*"seq":\([0-9]*\).*/\1/p')
 "$TOP/tests/vm/superblock.py" "$WORK/old" seq=$((seq - 2))

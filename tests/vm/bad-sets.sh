@@ -132,7 +132,7 @@ try "  all, by force" assembled --no-splitbrain-check "${DEGRADED[@]}"
 try "  are three" grep -q ' complete 3 3 ' <(dmsetup status "${device##*/}")
 bcachectl stop --all
 refuse "the kernel looks, too" dmsetup create split --readonly --noudevsync --table "0 8 bcache-set $(
-	bcachectl probe --export "${DEGRADED[0]}" | sed -n 's/^BCACHE_SET_UUID=//p') 3 ${DEGRADED[*]}"
+	set_uuid "${DEGRADED[0]}") 3 ${DEGRADED[*]}"
 try "  and says so" log_says 'split brain'
 
 dd if="$SINGLE" of="$EMPTY" bs=1M conv=sparse,fsync status=none

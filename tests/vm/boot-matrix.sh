@@ -24,7 +24,7 @@ make_set() {
 		images+=("$WORK/$name.$i")
 	done
 	bcachectl format -q -L "$name" "$@" "${devices[@]}" <<<sesame || return
-	UUID[$name]=$(bcachectl probe --export "$WORK/$name.0" | sed -n 's/^BCACHE_SET_UUID=//p')
+	UUID[$name]=$(set_uuid "$WORK/$name.0")
 	put "$name" "hello $name" "${images[@]}"
 }
 

@@ -91,7 +91,7 @@ make_set() {
 }
 
 uuid() {
-	bcachectl probe --export "$WORK/$1.0" | sed -n 's/^BCACHE_SET_UUID=//p'
+	set_uuid "$WORK/$1.0"
 }
 
 # ---- booting ----

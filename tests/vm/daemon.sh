@@ -35,8 +35,8 @@ call() {
 
 load_modules
 start_udev
-UUID=$(bcachectl probe --export "${DISK[0]}" | sed -n 's/^BCACHE_SET_UUID=//p')
-TIERED=$(bcachectl probe --export "${DISK[3]}" | sed -n 's/^BCACHE_SET_UUID=//p')
+UUID=$(set_uuid "${DISK[0]}")
+TIERED=$(set_uuid "${DISK[3]}")
 start_daemon
 try "the daemon answers before there is any set" same "$(call org.bcachectl.Sets.List)" '{"sets": [], "waiting": []}'
 coldplug

@@ -45,6 +45,11 @@ finish() {
 	exit "$FAILED"
 }
 
+# set_uuid DEVICE: prints the UUID of the set that the member is of.
+set_uuid() {
+	bcachectl probe --export "$1" | sed -n 's/^BCACHE_SET_UUID=//p'
+}
+
 # drop_caches: what is read next comes from the devices.
 drop_caches() {
 	sync

@@ -8,7 +8,7 @@
 
 load_modules
 UUID=$(bcachectl probe --json "${DISK[0]}" | sed -n 's/.*"uuid":"\([0-9a-f-]*\)".*/\1/p' | head -n 1)
-[ -n "$UUID" ] || UUID=$(bcachectl probe --export "${DISK[0]}" | sed -n 's/^BCACHE_SET_UUID=//p')
+[ -n "$UUID" ] || UUID=$(set_uuid "${DISK[0]}")
 SECTORS=1572864
 
 table() {

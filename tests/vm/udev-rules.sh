@@ -28,15 +28,11 @@ without() {
 	rm /run/udev/rules.d/63-test.rules
 }
 
-uuid() {
-	bcachectl probe --export "$1" | sed -n 's/^BCACHE_SET_UUID=//p'
-}
-
 start_udev
 mkdir -p /run/systemd/system
-REPLICAS=$(uuid "${DISK[0]}")
-LOCKED=$(uuid "${DISK[3]}")
-CLONE=$(uuid "${DISK[4]}")
+REPLICAS=$(set_uuid "${DISK[0]}")
+LOCKED=$(set_uuid "${DISK[3]}")
+CLONE=$(set_uuid "${DISK[4]}")
 OTHER=${DISK[6]}
 
 rules "${DISK[0]}"

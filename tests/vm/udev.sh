@@ -15,7 +15,7 @@ cp "$TOP"/systemd/*.service "$TOP"/systemd/*.timer /etc/systemd/system/
 udevadm control --reload
 systemctl daemon-reload
 load_modules
-UUID=$(bcachectl probe --export "${DISK[0]}" | sed -n 's/^BCACHE_SET_UUID=//p')
+UUID=$(set_uuid "${DISK[0]}")
 udevadm trigger --subsystem-match=block --settle
 try "the set is assembled by its unit" wait_for 60 systemctl is-active "bcache-assemble@$UUID"
 
