@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <keyutils.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "dmset.h"
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
+#include "passphrase.h"
 #include "records.h"
 #include "scan.h"
 #include "set_state.h"
@@ -274,12 +274,7 @@ static int judge_presence(const struct plan *p, enum bce_degraded degraded)
 
 static int judge_key(const struct plan *p)
 {
-	char description[BCE_KEY_DESCRIPTION_BYTES];
-
-	if (!bce_sb_has_crypt(p->best) || !bce_sb_key_is_wrapped(p->best))
-		return 0;
-	bce_sb_key_description(p->best, description);
-	if (request_key("user", description, NULL, 0) >= 0)
+	if (!bce_sb_key_is_wrapped(p->best) || passphrase_key_is_there(p->best))
 		return 0;
 	complain("set \"%s\" is encrypted and locked; unlock it first:\n  bcachectl unlock %s",
 		 set_name(p), p->list.member[0].path);

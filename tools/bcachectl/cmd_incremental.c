@@ -102,7 +102,7 @@ static void mark_encrypted(const struct met *m)
 	const struct bch_sb *sb = m->img.sb;
 
 	if (sb)
-		records_mark(m->set, "encrypted", bce_sb_has_crypt(sb) && bce_sb_key_is_wrapped(sb));
+		records_mark(m->set, "encrypted", bce_sb_key_is_wrapped(sb));
 }
 
 /* ---- saying it ---- */

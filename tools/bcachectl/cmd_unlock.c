@@ -37,7 +37,7 @@ static int key_store(const struct bch_sb *sb, const u8 key[32])
 	bce_sb_key_description(sb, description);
 	if (add_key("user", description, key, 32, KEY_SPEC_USER_KEYRING) < 0)
 		return -errno;
-	if (request_key("user", description, NULL, 0) < 0)
+	if (!passphrase_key_is_there(sb))
 		keyctl_link(KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);
 	return 0;
 }
@@ -91,14 +91,6 @@ static int try_once(const char *path, const struct bch_sb *sb, const struct unlo
 	return ret;
 }
 
-static bool key_is_there(const struct bch_sb *sb)
-{
-	char description[BCE_KEY_DESCRIPTION_BYTES];
-
-	bce_sb_key_description(sb, description);
-	return request_key("user", description, NULL, 0) >= 0;
-}
-
 static int unlock(const char *path, const struct bch_sb *sb, const struct unlock_opts *opts)
 {
 	unsigned int tries = opts->ask_password ? TRIES : 1;
@@ -112,7 +104,7 @@ static int unlock(const char *path, const struct bch_sb *sb, const struct unlock
 		complain("%s: the set needs no passphrase: its key is stored plain", path);
 		return 0;
 	}
-	if (opts->ask_password && key_is_there(sb))
+	if (opts->ask_password && passphrase_key_is_there(sb))
 		return 0;
 	do {
 		ret = try_once(path, sb, opts);

@@ -128,6 +128,14 @@ int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32
 	return ret ?: passphrase_scrypt(passphrase, log_n, log_r, log_p, key);
 }
 
+bool passphrase_key_is_there(const struct bch_sb *sb)
+{
+	char description[BCE_KEY_DESCRIPTION_BYTES];
+
+	bce_sb_key_description(sb, description);
+	return request_key("user", description, NULL, 0) >= 0;
+}
+
 static int key_from_keyring(const char *description, u8 key[32])
 {
 	key_serial_t id = request_key("user", description, NULL, 0);

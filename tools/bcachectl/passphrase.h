@@ -34,6 +34,9 @@ int passphrase_scrypt(const char *passphrase, u8 log_n, u8 log_r, u8 log_p, u8 k
  */
 int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32]);
 
+/* is the set's key where the kernel would look for it on our behalf? */
+bool passphrase_key_is_there(const struct bch_sb *sb);
+
 /*
  * A bce_key_fn: the key from the user keyring, else by asking. @ctx: an open struct
  * block_device of the set, whose superblock has the parameters.

@@ -159,7 +159,7 @@ static enum set_state state_of(const struct sb_candidate *c, unsigned int nr,
 		return SET_CLONE;
 	if (v->presence.missing)
 		return v->presence.data_complete ? SET_STARTABLE : SET_INCOMPLETE;
-	if (bce_sb_has_crypt(v->best) && bce_sb_key_is_wrapped(v->best) && !key_is_there(v->best))
+	if (bce_sb_key_is_wrapped(v->best) && !key_is_there(v->best))
 		return SET_LOCKED;
 	return SET_COMPLETE;
 }
