@@ -66,9 +66,10 @@ def main():
         for line in listing(sys.argv[2], False):
             print(line)
         return 0
-    a, b = (list(listing(os.path.abspath(d), True)) for d in [os.path.abspath(p) for p in sys.argv[2:4]])
     # the roots are made by others
-    extra = [l for l in a[1:] if l not in set(b[1:])], [l for l in b[1:] if l not in set(a[1:])]
+    a, b = (list(listing(d, True))[1:] for d in [os.path.abspath(p) for p in sys.argv[2:4]])
+    in_a, in_b = set(a), set(b)
+    extra = [l for l in a if l not in in_b], [l for l in b if l not in in_a]
     for sign, lines in zip('<>', extra):
         for line in lines[:10]:
             print('#', sign, line[:300])
