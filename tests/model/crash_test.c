@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,12 +27,12 @@
 #include <bcachefs/ops.h>
 #include <bcachefs/write.h>
 
-#include "engine/sb/format.h"
 #include "kapi/kapi.h"
 #include "random.h"
 #include "record.h"
 #include "set_check.h"
 #include "set_io.h"
+#include "small_set.h"
 
 #define DEVS_MAX	3
 #define DEV_BYTES	(64ULL << 20)
@@ -52,37 +51,15 @@ struct fixture {
 
 static void format_devices(struct fixture *f)
 {
-	struct sb_format_dev dev[DEVS_MAX];
-	struct sb_format_option option[] = {
-		{ "block_size", "512" }, { "btree_node_size", "4k" },
-		{ "metadata_replicas", f->nr > 1 ? "2" : "1" },
-		{ "data_replicas", f->nr > 1 ? "2" : "1" },
+	const struct small_shape shape = {
+		.nr = f->nr, .replicas = f->nr > 1 ? 2 : 1, .dev_bytes = DEV_BYTES,
+		.bucket_bytes = 64 << 10, .node = "4k", .block = "512",
 	};
-	struct sb_format format = {
-		.dev = dev, .nr_devs = f->nr, .option = option, .nr_options = ARRAY_SIZE(option),
-	};
-	struct text_buf why = TEXT_BUF_INIT;
-	struct sb_image img[DEVS_MAX];
+	struct small_set s;
 
-	for (unsigned int i = 0; i < f->nr; i++) {
-		bce_sb_format_dev_init(&dev[i]);
-		dev[i].name = "dev";
-		dev[i].sectors = DEV_BYTES / 512;
-		dev[i].bucket_bytes = 64 << 10;
-	}
-	if (bce_sb_format_make(img, &format, &why))
-		fail_msg("%s", bce_text_str(&why));
-	for (unsigned int i = 0; i < f->nr; i++) {
-		struct block_device *bdev;
-
-		f->fd[i] = memfd_create("member", MFD_CLOEXEC);
-		assert_int_equal(ftruncate(f->fd[i], DEV_BYTES), 0);
-		bdev = kapi_bdev_from_fd(dup(f->fd[i]), "member", O_RDWR);
-		assert_int_equal(bce_sb_format_write(bdev, "member", &img[i]), 0);
-		kapi_bdev_close(bdev);
-		bce_sb_image_exit(&img[i]);
-	}
-	bce_text_exit(&why);
+	small_set_format(&s, &shape);
+	for (unsigned int i = 0; i < f->nr; i++)
+		f->fd[i] = s.fd[i];
 }
 
 static void message(void *ctx, int level, int error_id, const char *line)
