@@ -75,7 +75,6 @@ static int resolve_member(struct scan_list *out, char *const *path)
 {
 	struct scan_list one;
 	struct scan_filter f = { };
-	struct dmset running;
 	struct sb_info info;
 	char uuid[37];
 	int ret = scan_paths(&one, path, 1);
@@ -85,7 +84,7 @@ static int resolve_member(struct scan_list *out, char *const *path)
 	bce_sb_info(one.member[0].img.sb, &info);
 	uuid_arg_text(info.user_uuid, uuid);
 	/* nothing to look for: alone, or all in use already */
-	if (info.nr_devices == 1 || !dmset_find(uuid, &running)) {
+	if (info.nr_devices == 1 || dmset_exists(uuid)) {
 		*out = one;
 		return 0;
 	}
