@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <linux/unaligned.h>
+
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/key/alloc.h"
@@ -51,11 +53,6 @@ static const char *compression_text(unsigned int type)
 static s64 positive(s64 v)
 {
 	return v > 0 ? v : 0;
-}
-
-static u32 le32_at(const u8 *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (u32)p[3] << 24;
 }
 
 /* the same numbers go to people and to programs: each section is told by what it consists of */
@@ -147,33 +144,35 @@ static json_object *compression_json(const struct usage_data *u, const struct bc
 	return o;
 }
 
+static const char *btree_text(const struct bce_accounting *a)
+{
+	return bce_btree_name(get_unaligned_le32(a->pos + 1)) ?: "unknown";
+}
+
 static void btree_print(const struct usage_data *u, const struct bce_accounting *a)
 {
-	const char *name = bce_btree_name(le32_at(a->pos + 1));
-
-	printf("  %-18s %12s\n", name ? name : "unknown", size_text(positive(a->counter[0])));
+	printf("  %-18s %12s\n", btree_text(a), size_text(positive(a->counter[0])));
 }
 
 static json_object *btree_json(const struct usage_data *u, const struct bce_accounting *a)
 {
 	json_object *o = json_object_new_object();
-	const char *name = bce_btree_name(le32_at(a->pos + 1));
 
-	json_add_string(o, "btree", name ? name : "unknown");
+	json_add_string(o, "btree", btree_text(a));
 	json_add_int(o, "bytes", a->counter[0] * 512);
 	return o;
 }
 
 static void snapshot_print(const struct usage_data *u, const struct bce_accounting *a)
 {
-	printf("  %-18u %12s\n", le32_at(a->pos + 1), size_text(positive(a->counter[0])));
+	printf("  %-18u %12s\n", get_unaligned_le32(a->pos + 1), size_text(positive(a->counter[0])));
 }
 
 static json_object *snapshot_json(const struct usage_data *u, const struct bce_accounting *a)
 {
 	json_object *o = json_object_new_object();
 
-	json_add_uint(o, "snapshot", le32_at(a->pos + 1));
+	json_add_uint(o, "snapshot", get_unaligned_le32(a->pos + 1));
 	json_add_int(o, "bytes", a->counter[0] * 512);
 	return o;
 }
