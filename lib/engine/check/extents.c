@@ -34,18 +34,7 @@ static bool has_data(const struct inode_fields *f)
 /* space without data, which may lie behind the end */
 static bool is_reserved(const struct bkey *k)
 {
-	struct extent_ptr_decoded p;
-	struct extent_walk w;
-
-	if (k->type == KEY_TYPE_reservation)
-		return true;
-	if (k->type != KEY_TYPE_extent)
-		return false;
-	bce_extent_walk_init(&w, k, 0);
-	while (bce_extent_next_ptr(&w, &p))
-		if (p.ptr.unwritten)
-			return true;
-	return false;
+	return k->type == KEY_TYPE_reservation || bce_extent_is_unwritten(k);
 }
 
 /* sectors up to the end of the file's last block */
