@@ -20,7 +20,6 @@
  * Runs in rebuild_wq, holds no lock. Chunks are got for each time; where memory is short they are smaller.
  */
 #include <linux/bitops.h>
-#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/ktime.h>
 #include <linux/math.h>
@@ -47,8 +46,8 @@ struct rebuild_block {
 
 struct rebuild {
 	struct data_reader	*r;
-	struct bkey		k;		/* the stripe's, value copied */
-	u64			v[U8_MAX + 1];
+	struct bkey		k;		/* the stripe's ... */
+	struct bkey_buf		v;		/* ... and its value */
 	struct stripe_info	s;
 	unsigned int		nr_data;
 	unsigned int		wanted;
@@ -80,23 +79,12 @@ static int rebuild_error(struct rebuild *b, int error, const char *why)
 
 static int stripe_find(struct rebuild *b, u64 idx)
 {
-	struct btree_iter iter;
-	const struct bkey *k;
-	int ret = 0;
+	int ret = bce_btree_lookup(b->r->c.btrees, BTREE_ID_stripes, POS(0, idx), NULL, &b->k,
+				   &b->v);
 
-	bce_btree_iter_init(&iter, b->r->c.btrees, BTREE_ID_stripes, 0, POS(0, idx), 0, NULL);
-	k = bce_btree_iter_peek(&iter);
-	if (IS_ERR(k)) {
-		ret = rebuild_error(b, PTR_ERR(k), "the stripe's key cannot be read");
-	} else if (!k || bpos_cmp(k->p, POS(0, idx)) || k->type != KEY_TYPE_stripe) {
-		ret = rebuild_error(b, -EIO, "there is no such stripe");
-	} else {
-		b->k = *k;
-		memcpy(b->v, k->v, bkey_val_bytes(k));
-		b->k.v = b->v;
-	}
-	bce_btree_iter_exit(&iter);
-	return ret;
+	if (ret == -ENOENT || (!ret && b->k.type != KEY_TYPE_stripe))
+		return rebuild_error(b, -EIO, "there is no such stripe");
+	return ret ? rebuild_error(b, ret, "the stripe's key cannot be read") : 0;
 }
 
 static bool block_is_on_member(const struct rebuild *b, const struct extent_ptr *ptr)
