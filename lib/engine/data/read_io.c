@@ -68,30 +68,19 @@ static void policy_read_done(const struct read_piece *piece)
 	rcu_read_unlock();
 }
 
-static void tell_bad_copies(const struct read_piece *piece)
+/* bad copies are mended; buckets of cached data that nobody reads are the first to be emptied */
+static void tell_live(const struct read_piece *piece)
 {
 	const struct data_read_live *live;
 
-	if (!piece->bad)
+	if (!piece->bad && !piece->cached)
 		return;
 	rcu_read_lock();
 	live = rcu_dereference(piece->reader->live);
-	if (live && live->bad_copy)
+	if (live && piece->bad && live->bad_copy)
 		live->bad_copy(live->ctx, piece->read->inum, piece->read->view.id,
 			       piece->file_sector, piece->bad);
-	rcu_read_unlock();
-}
-
-/* buckets of cached data that nobody reads are the first to be emptied */
-static void tell_cached_read(const struct read_piece *piece)
-{
-	const struct data_read_live *live;
-
-	if (!piece->cached)
-		return;
-	rcu_read_lock();
-	live = rcu_dereference(piece->reader->live);
-	if (live && live->cached_read)
+	if (live && piece->cached && live->cached_read)
 		live->cached_read(live->ctx, piece->dev, piece->dev_sector);
 	rcu_read_unlock();
 }
@@ -102,8 +91,7 @@ static void piece_good(struct read_piece *piece)
 	struct data_read *read = piece->read;
 
 	policy_read_done(piece);
-	tell_bad_copies(piece);
-	tell_cached_read(piece);
+	tell_live(piece);
 	bce_buffer_put(&r->stored, piece->buffer);
 	mempool_free(piece, &r->pieces);
 	bce_read_put(read, 0);
