@@ -525,13 +525,18 @@ bool bce_btree_iter_skip_unreadable(struct btree_iter *iter)
 
 /* ---- all keys ---- */
 
+static void copy_key(struct bkey *k, struct bkey_buf *buf)
+{
+	memcpy(buf->v, k->v, bkey_val_bytes(k));
+	k->v = buf->v;
+}
+
 static int call_with_copy(struct btree_iter *iter, const struct bkey *found, struct bkey_buf *copy,
 			  int (*fn)(void *ctx, const struct bkey *k), void *ctx)
 {
 	struct bkey k = *found;
 
-	memcpy(copy->v, k.v, bkey_val_bytes(&k));
-	k.v = copy->v;
+	copy_key(&k, copy);
 	bce_btree_iter_unlock(iter);
 	return fn(ctx, &k);
 }
@@ -605,12 +610,6 @@ struct btree_node *bce_node_lock_at(struct btrees *b, unsigned int btree_id, uns
 		n = child;
 	}
 	return n;
-}
-
-static void copy_key(struct bkey *k, struct bkey_buf *buf)
-{
-	memcpy(buf->v, k->v, bkey_val_bytes(k));
-	k->v = buf->v;
 }
 
 /*
