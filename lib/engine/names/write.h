@@ -43,9 +43,9 @@ struct names_writer {
 	struct snapshot_table		*snapshots;	/* the same as src.snapshots */
 	const struct names_write_ops	*ops;
 	void				*ctx;
+	unsigned int			quota_types;	/* bit per type that is counted */
 
 	/* private */
-	unsigned int			quota_types;	/* set by the caller, too: bits */
 	struct quota_table		*quota;		/* NULL: none is enabled */
 	spinlock_t			inum_lock;	/* the next two */
 	u64				inum_next;	/* 0: not known yet */
@@ -61,10 +61,10 @@ struct names_writer {
 int bce_names_writer_init(struct names_writer *w);
 /* transactions can be committed: usage of quotas, leftovers of deletions. 0 or negative errno */
 int bce_names_writer_start(struct names_writer *w);
-/* nobody calls any more; waits for background work to reach a safe point */
 /* no work in the background until unpause, while nobody changes anything */
 void bce_names_writer_pause(struct names_writer *w);
 void bce_names_writer_unpause(struct names_writer *w);
+/* nobody calls any more; waits for background work to reach a safe point */
 void bce_names_writer_exit(struct names_writer *w);
 
 int names_create(struct names_writer *w, struct bce_file_id dir, const char *name,
