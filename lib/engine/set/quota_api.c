@@ -35,15 +35,23 @@ int bce_set_quota_types_set(struct bce_set *set, unsigned int types)
 }
 EXPORT_SYMBOL_GPL(bce_set_quota_types_set);
 
-int bce_set_quota_allows(struct bce_set *set, const struct bce_inode *inode, u64 sectors)
+/* files of snapshots are not charged: docs/format/60, part VI */
+int bce_set_quota_charge(struct bce_set *set, u32 subvol, const struct quota_owner *owner,
+			 s64 sectors, unsigned int flags)
 {
 	struct quota_table *q = set->rw->names.quota;
-	struct quota_owner owner = { .id = { inode->uid, inode->gid, inode->project } };
 	struct subvolume_info info;
 
-	if (!q || !bce_subvolume_find(set->snapshots, inode->id.subvol, &info) || info.snap)
+	if (!q || !bce_subvolume_find(set->snapshots, subvol, &info) || info.snap)
 		return 0;
-	return bce_quota_charge(q, &owner, sectors, 0, QUOTA_ASK);
+	return bce_quota_charge(q, owner, sectors, 0, flags);
+}
+
+int bce_set_quota_allows(struct bce_set *set, const struct bce_inode *inode, u64 sectors)
+{
+	struct quota_owner owner = { .id = { inode->uid, inode->gid, inode->project } };
+
+	return bce_set_quota_charge(set, inode->id.subvol, &owner, sectors, QUOTA_ASK);
 }
 
 int bce_quota_get(struct bce_set *set, unsigned int type, u32 id, struct bce_quota *out)

@@ -97,6 +97,9 @@ void bce_set_lock_running(struct bce_set *set);
 
 /* ---- quota_api.c ---- */
 
+/* the owner of a file of @subvol has so much more; @flags: enum quota_flags. 0, -EDQUOT, -ENOMEM */
+int bce_set_quota_charge(struct bce_set *set, u32 subvol, const struct quota_owner *owner,
+			 s64 sectors, unsigned int flags);
 /* may the file grow by so much? 0, -EDQUOT, -ENOMEM */
 int bce_set_quota_allows(struct bce_set *set, const struct bce_inode *inode, u64 sectors);
 

@@ -164,18 +164,12 @@ static void data_write_failed(void *ctx, unsigned int dev, int error)
 	bce_log_line(set->log, BCE_LOG_WARN, "member %u: a write failed with error %d", dev, error);
 }
 
-/* files of snapshots are not charged: docs/format/60, part VI */
 static int data_charge(void *ctx, u32 subvol, const struct inode_fields *inode, s64 sectors,
 		       bool enforce)
 {
 	struct quota_owner owner = bce_quota_owner(inode);
-	struct subvolume_info info;
-	struct bce_set *set = ctx;
 
-	if (!set->rw->names.quota || !bce_subvolume_find(set->snapshots, subvol, &info) || info.snap)
-		return 0;
-	return bce_quota_charge(set->rw->names.quota, &owner, sectors, 0,
-				enforce ? 0 : QUOTA_NO_LIMIT);
+	return bce_set_quota_charge(ctx, subvol, &owner, sectors, enforce ? 0 : QUOTA_NO_LIMIT);
 }
 
 static const struct data_writer_ops data_ops = {
