@@ -10,6 +10,17 @@
 #include "engine/names/names.h"
 #include "engine/set/set_internal.h"
 
+struct names_source bce_set_names_source(struct bce_set *set)
+{
+	return (struct names_source) {
+		.btrees = set->btrees,
+		.snapshots = set->snapshots,
+		.info = &set->info,
+		.sb = set->best.sb,
+		.log = set->log,
+	};
+}
+
 /*
  * Names are asked for while page cache locks are held; memory that is got on
  * the way must not come back into the file system.
@@ -25,13 +36,7 @@ static int names_begin(struct bce_set *set, struct names_call *call)
 
 	if (ret)
 		return ret;
-	call->src = (struct names_source) {
-		.btrees = set->btrees,
-		.snapshots = set->snapshots,
-		.info = &set->info,
-		.sb = set->best.sb,
-		.log = set->log,
-	};
+	call->src = bce_set_names_source(set);
 	call->nofs = memalloc_nofs_save();
 	return 0;
 }

@@ -294,10 +294,7 @@ static int names_open(struct bce_set *set)
 	int ret;
 
 	*w = (struct names_writer) {
-		.src = {
-			.btrees = set->btrees, .snapshots = set->snapshots, .info = &set->info,
-			.sb = set->best.sb, .log = set->log,
-		},
+		.src = bce_set_names_source(set),
 		.snapshots = set->snapshots,
 		.ops = &names_ops,
 		.ctx = set,

@@ -19,6 +19,7 @@
 struct bce_cipher;
 struct btrees;
 struct data_reader;
+struct names_source;
 struct overlay;
 struct set_rw;
 struct snapshot_table;
@@ -88,5 +89,8 @@ extern struct workqueue_struct *bce_set_start_wq;
 
 /* is the set readable? 0, or the reason why not as negative errno */
 int bce_set_readable(struct bce_set *set);
+
+/* names_api.c: what the names room reads from, but for members_present */
+struct names_source bce_set_names_source(struct bce_set *set);
 
 #endif

@@ -24,31 +24,18 @@
 #include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
 
-static struct names_source source_of(struct bce_set *set, const struct bch_sb *sb)
-{
-	return (struct names_source) {
-		.btrees = set->btrees,
-		.snapshots = set->snapshots,
-		.info = &set->info,
-		.sb = sb,
-		.log = set->log,
-		.members_present = bce_members_present(set->members),
-	};
-}
-
 /* as the superblock is now */
 static int usage_by_sb(struct bce_set *set, struct bce_usage *out)
 {
 	struct set_rw *rw = smp_load_acquire(&set->rw);
 	struct sb_writer *writer = rw ? READ_ONCE(rw->sb) : NULL;
-	struct names_source src;
+	struct names_source src = bce_set_names_source(set);
 	int ret;
 
-	if (!writer) {
-		src = source_of(set, set->best.sb);
+	src.members_present = bce_members_present(set->members);
+	if (!writer)
 		return names_usage(&src, out);
-	}
-	src = source_of(set, bce_sb_edit_begin(writer));
+	src.sb = bce_sb_edit_begin(writer);
 	ret = names_usage(&src, out);
 	bce_sb_edit_end(writer);
 	return ret;
@@ -56,7 +43,7 @@ static int usage_by_sb(struct bce_set *set, struct bce_usage *out)
 
 static int usage_by_allocator(struct bce_set *set, struct bce_usage *out)
 {
-	struct names_source src = source_of(set, set->best.sb);
+	struct names_source src = bce_set_names_source(set);
 	struct alloc_usage u;
 
 	bce_alloc_usage(set->rw->alloc, &u);
