@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -125,12 +124,7 @@ static int status_of(char **names, unsigned int nr, bool json)
 /* the daemon knows, and lets its group read what otherwise only root may see; NULL: there is none */
 static json_object *ask_daemon(void)
 {
-	json_object *out;
-	char *error;
-
-	out = varlink_call_method(DAEMON_SOCKET, DAEMON_INTERFACE ".List", NULL, &error);
-	free(error);
-	return out;
+	return varlink_call_method(DAEMON_SOCKET, DAEMON_INTERFACE ".List");
 }
 
 /* for scripts of an initramfs: who waits for what, one to a line; assembled sets do not */

@@ -463,25 +463,20 @@ static json_object *read_answer(int fd)
 	return o;
 }
 
-json_object *varlink_call_method(const char *path, const char *method, json_object *parameters,
-				 char **error)
+json_object *varlink_call_method(const char *path, const char *method)
 {
-	json_object *o = json_object_new_object(), *got = NULL, *result = NULL, *e;
+	json_object *o = json_object_new_object(), *got = NULL, *result = NULL;
 	int fd = connect_to(path);
 	const char *text;
 
-	*error = NULL;
 	json_add_string(o, "method", method);
-	json_object_object_add(o, "parameters", parameters ?: json_object_new_object());
+	json_object_object_add(o, "parameters", json_object_new_object());
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	if (fd >= 0 && send(fd, text, strlen(text) + 1, MSG_NOSIGNAL) == (ssize_t)strlen(text) + 1)
 		got = read_answer(fd);
-	if (json_object_is_type(got, json_type_object)) {
-		if (json_object_object_get_ex(got, "error", &e))
-			*error = strdup(json_object_get_string(e) ?: "?");
-		else
-			result = json_object_get(json_object_object_get(got, "parameters"));
-	}
+	if (json_object_is_type(got, json_type_object) &&
+	    !json_object_object_get_ex(got, "error", NULL))
+		result = json_object_get(json_object_object_get(got, "parameters"));
 	json_object_put(got);
 	json_object_put(o);
 	if (fd >= 0)

@@ -53,11 +53,9 @@ bool varlink_subscribe(struct varlink_call *call);
 void varlink_tell(struct varlink_server *s, json_object *parameters);
 
 /**
- * varlink_call() - call a method as client, and wait for the answer
- * Return: its parameters; NULL: nobody listens, or an error was answered (then in *@error, to be
- * freed; NULL otherwise)
+ * varlink_call_method() - call a method that takes no parameters as client, and wait for the answer
+ * Return: its parameters; NULL: nobody listens, or an error was answered
  */
-json_object *varlink_call_method(const char *path, const char *method, json_object *parameters,
-				 char **error);
+json_object *varlink_call_method(const char *path, const char *method);
 
 #endif

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 struct seen {
 	char		uuid[DMSET_UUID_TEXT];
 	char		name[DMSET_NAME_MAX];
