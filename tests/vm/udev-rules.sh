@@ -19,9 +19,10 @@ says() {
 	grep -qE -- "$1" $OUT || { tail -n 30 $OUT | sed 's/^/# /'; return 1; }
 }
 
-# as if an earlier rule had said so
+# what they would do with the third disk, had an earlier rule said this
 with() {
 	printf '%s\n' "SUBSYSTEM==\"block\", $1" >/run/udev/rules.d/63-test.rules
+	rules "${DISK[2]}"
 }
 
 without() {
@@ -70,22 +71,16 @@ refuse "  no link" says "by-bcachefs-member/$CLONE" >/dev/null
 
 bcachectl incremental --remove "${DISK[2]}"
 with 'ENV{DM_MULTIPATH_DEVICE_PATH}="1"'
-rules "${DISK[2]}"
 refuse "a part of a multipath device is left alone" says '^BCACHE_' >/dev/null
 with 'ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}="1"'
-rules "${DISK[2]}"
 refuse "so is what device-mapper keeps to itself" says '^BCACHE_' >/dev/null
 with 'ENV{DM_SUSPENDED}="1"'
-rules "${DISK[2]}"
 refuse "and what is suspended" says '^BCACHE_' >/dev/null
 with 'ENV{ID_FS_TYPE}="bcachefs"'
-rules "${DISK[2]}"
 try "libblkid may know the format" says '^BCACHE_SET_STATE=complete'
 with 'ENV{ID_FS_TYPE}="linux_raid_member"'
-rules "${DISK[2]}"
 refuse "what something else is on is left alone" says '^BCACHE_SET_STATE' >/dev/null
 with 'ENV{ID_FS_AMBIVALENT}="other:x:1"'
-rules "${DISK[2]}"
 refuse "so is what cannot be told" says '^BCACHE_SET_STATE' >/dev/null
 without
 mkfs.ext4 -q "$OTHER"
