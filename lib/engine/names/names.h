@@ -29,6 +29,8 @@ int names_view(const struct names_source *src, u32 subvol, struct snapshot_view 
 struct timespec64 names_time(const struct sb_info *info, s64 t);
 /* and back: in time units */
 s64 names_time_encode(const struct sb_info *info, struct timespec64 ts);
+/* now, by the clock that the VFS takes times from: a finer one would be ahead of it */
+s64 names_time_now(const struct sb_info *info);
 
 /* the inode key seen through @view, decoded. -ENOENT, -EIO */
 int names_inode_fields(const struct names_source *src, u64 inum, const struct snapshot_view *view,

@@ -25,16 +25,19 @@ s64 names_time_encode(const struct sb_info *info, struct timespec64 ts)
 	       div_u64(info->time_base_ns, precision);
 }
 
-static s64 time_now(struct names_writer *w)
+s64 names_time_now(const struct sb_info *info)
 {
 	struct timespec64 now;
 
-	if (w->ops->now_ns)
-		now = ns_to_timespec64(w->ops->now_ns(w->ctx));
-	else
-		/* the clock that the VFS takes times from: a finer one would be ahead of it */
-		ktime_get_coarse_real_ts64(&now);
-	return names_time_encode(w->src.info, now);
+	ktime_get_coarse_real_ts64(&now);
+	return names_time_encode(info, now);
+}
+
+static s64 time_now(struct names_writer *w)
+{
+	if (!w->ops->now_ns)
+		return names_time_now(w->src.info);
+	return names_time_encode(w->src.info, ns_to_timespec64(w->ops->now_ns(w->ctx)));
 }
 
 u64 names_random(struct names_writer *w)

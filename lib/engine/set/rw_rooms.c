@@ -6,11 +6,9 @@
  */
 #include "engine/set/rw.h"
 
-#include <linux/ktime.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "engine/alloc/alloc.h"
 #include "engine/data/move.h"
@@ -129,11 +127,7 @@ static s64 data_now(void *ctx)
 {
 	const struct bce_set *set = ctx;
 
-	struct timespec64 now;
-
-	/* the VFS's clock, as in names */
-	ktime_get_coarse_real_ts64(&now);
-	return names_time_encode(&set->info, now);
+	return names_time_now(&set->info);
 }
 
 static u64 data_key_version(void *ctx)
