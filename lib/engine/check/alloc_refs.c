@@ -119,11 +119,7 @@ static void check_stripe_ref(struct alloc_check *a, const struct key_ptrs *ps,
 		return;
 	}
 	block = ref->block < s->nr_blocks - s->nr_redundant ? &s->ptr[ref->block] : NULL;
-	if (!block ||
-	    (block->dev != ptr->p.ptr.dev && block->dev != BCH_DEV_INVALID &&
-	     ptr->p.ptr.dev != BCH_DEV_INVALID) ||
-	    block->gen != ptr->p.ptr.gen || ptr->p.ptr.sector < block->sector ||
-	    ptr->p.ptr.sector >= block->sector + s->sectors)
+	if (!block || !bce_stripe_block_holds(block, s->sectors, &ptr->p.ptr))
 		ptr_error(a, ps, BCE_ERR_ptr_to_incorrect_stripe, &ptr->p.ptr,
 			  "not in the block of the stripe it names");
 	if (block)

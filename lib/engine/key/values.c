@@ -298,19 +298,24 @@ bool bce_stripe_csum(const struct bkey *k, unsigned int block, unsigned int unit
 	return true;
 }
 
+bool bce_stripe_block_holds(const struct extent_ptr *block, u32 sectors,
+			    const struct extent_ptr *ptr)
+{
+	return (block->dev == ptr->dev || block->dev == BCH_DEV_INVALID ||
+		ptr->dev == BCH_DEV_INVALID) &&
+	       block->gen == ptr->gen && ptr->sector >= block->sector &&
+	       ptr->sector < block->sector + sectors;
+}
+
 bool bce_stripe_holds(const struct bkey *k, const struct extent_ptr_decoded *p)
 {
 	struct extent_ptr block;
 	struct stripe_info s;
 
 	bce_stripe_decode(k, &s);
-	if (p->stripe.block >= bce_stripe_data_blocks(&s) ||
-	    !bce_stripe_ptr(k, p->stripe.block, &block))
-		return false;
-	return (block.dev == p->ptr.dev || block.dev == BCH_DEV_INVALID ||
-		p->ptr.dev == BCH_DEV_INVALID) &&
-	       block.gen == p->ptr.gen && p->ptr.sector >= block.sector &&
-	       p->ptr.sector < block.sector + s.sectors;
+	return p->stripe.block < bce_stripe_data_blocks(&s) &&
+	       bce_stripe_ptr(k, p->stripe.block, &block) &&
+	       bce_stripe_block_holds(&block, s.sectors, &p->ptr);
 }
 
 unsigned int bce_stripe_block_sectors(const struct bkey *k, unsigned int block)

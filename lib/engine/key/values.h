@@ -159,6 +159,9 @@ u32 bce_stripe_unit_sectors(const struct stripe_info *s);
 /* checksum of unit @unit of a block; false past the end of the value */
 bool bce_stripe_csum(const struct bkey *k, unsigned int block, unsigned int unit,
 		     struct bce_csum *out);
+/* does @ptr lead into the block of a stripe, of @sectors, that begins at @block? */
+bool bce_stripe_block_holds(const struct extent_ptr *block, u32 sectors,
+			    const struct extent_ptr *ptr);
 /* does the stripe with key @k hold what @p, a pointer with a stripe entry, leads to? */
 bool bce_stripe_holds(const struct bkey *k, const struct extent_ptr_decoded *p);
 
