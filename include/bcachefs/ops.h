@@ -62,7 +62,10 @@ int bce_inode_release(struct bce_set *set, struct bce_file_id inode);
 enum bce_rename_flags {
 	BCE_RENAME_NOREPLACE = 1, BCE_RENAME_EXCHANGE = 2, BCE_RENAME_WHITEOUT = 4,
 };
-/* @whiteout: whose the device left behind is; NULL: the moved file's owner's. @replaced: the inode that lost its name (inum 0: none). Return: 0; -EEXIST, -ENOTEMPTY, -EXDEV, -EINVAL */
+/*
+ * @whiteout: whose the device left behind is; NULL: the moved file's owner's. @replaced: the inode that
+ * lost its name (inum 0: none). Return: 0; -EEXIST, -ENOTEMPTY, -EXDEV, -EINVAL
+ */
 int bce_rename(struct bce_set *set, struct bce_file_id src_dir, const char *src_name,
 	       unsigned int src_len, struct bce_file_id dst_dir, const char *dst_name,
 	       unsigned int dst_len, unsigned int flags, const struct bce_creds *whiteout,

@@ -485,7 +485,6 @@ EXPORT_SYMBOL_GPL(bce_set_go_rw);
 bool bce_set_is_rw(struct bce_set *set)
 {
 	const struct set_rw *rw = smp_load_acquire(&set->rw);
-
 	enum rw_state state = rw ? smp_load_acquire(&rw->state) : RW_OFF;
 
 	return state == RW_ON || state == RW_SUSPENDED;

@@ -34,7 +34,7 @@
 
 /* ---- users ---- */
 
-/* 0; -EROFS; -EAGAIN the set is suspended, and that counts for @quiet changes too unless told */
+/* 0; -EROFS; -EAGAIN: the set is suspended, which only @quiet changes need not wait out */
 static int write_try(struct bce_set *set, struct set_rw *rw, bool quiet)
 {
 	enum rw_state state;

@@ -71,7 +71,7 @@ struct bce_set {
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;
 	spinlock_t		ended_lock;	/* both */
-	char			fail_reason[128];	/* set before @rw's state says so */
+	char			fail_reason[128];	/* set before @ended is called */
 
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
 	int			start_error;
