@@ -203,19 +203,22 @@ static int fit_space(struct data_writer *w, const struct write_how *how, struct 
 
 /* ---- encryption and checksum ---- */
 
-static int encrypt(struct data_writer *w, const struct write_how *how, struct bio *src,
-		   struct bvec_iter iter, struct write_extent *e)
+/* what is compressed is a copy already */
+static int make_copy(struct data_writer *w, const struct write_how *how, struct bio *src,
+		     struct bvec_iter iter, struct write_extent *e)
 {
 	int ret = stored_buffer(w, how, e);
 
-	if (ret)
-		return ret;
-	if (!bce_compression_type_is_compressed(e->crc.compression_type))
+	if (!ret && !bce_compression_type_is_compressed(e->crc.compression_type))
 		copy_from_bio(e->buffer, src, iter, e->sectors);
+	return ret;
+}
+
+static void encrypt(struct data_writer *w, struct write_extent *e)
+{
 	e->version = (struct bversion) { .lo = w->c.ops->key_version(w->c.ctx) };
 	bce_cipher_crypt(w->c.cipher, bce_extent_nonce(e->version, &e->crc), e->buffer,
 			 (size_t)e->crc.compressed_size << SECTOR_SHIFT);
-	return 0;
 }
 
 static int checksum(struct data_writer *w, struct write_extent *e)
@@ -234,19 +237,17 @@ static int checksum(struct data_writer *w, struct write_extent *e)
 static int seal(struct data_writer *w, const struct write_how *how, struct bio *src,
 		struct bvec_iter iter, struct write_extent *e)
 {
+	bool mac = bce_csum_type_is_mac(e->crc.csum_type);
 	int ret = 0;
 
-	if (bce_csum_type_is_mac(e->crc.csum_type)) {
-		ret = encrypt(w, how, src, iter, e);
+	if (mac || (e->crc.csum_type && how->unstable)) {
+		ret = make_copy(w, how, src, iter, e);
 	} else if (e->buffer && !bce_compression_type_is_compressed(e->crc.compression_type)) {
 		bce_buffer_put(&w->stored, e->buffer);	/* compression was in vain */
 		e->buffer = NULL;
 	}
-	if (!ret && !e->buffer && e->crc.csum_type && how->unstable) {
-		ret = stored_buffer(w, how, e);
-		if (!ret)
-			copy_from_bio(e->buffer, src, iter, e->sectors);
-	}
+	if (!ret && mac)
+		encrypt(w, e);
 	iter.bi_size = e->sectors << SECTOR_SHIFT;
 	e->src = src;
 	e->iter = iter;
