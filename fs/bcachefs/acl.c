@@ -96,7 +96,7 @@ struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu)
 	value = kmalloc(room, GFP_KERNEL);
 	if (!value)
 		return ERR_PTR(-ENOMEM);
-	ret = bce_xattr_get(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e, xattr, "",
+	ret = bce_xattr_get(bcachefs_set_of(inode), &to_bcachefs_inode(inode)->e, xattr, "",
 			    value, room);
 	if (ret >= 0)
 		acl = decode(value, ret);
@@ -162,7 +162,7 @@ static int acl_change(struct inode *inode, struct posix_acl *acl, int type, umod
 		value = bcachefs_acl_encode(acl, &bytes);
 	if (IS_ERR(value))
 		return PTR_ERR(value);
-	ret = bce_acl_set(to_bcachefs_super(inode->i_sb)->set, to_bcachefs_inode(inode)->e.id, xattr,
+	ret = bce_acl_set(bcachefs_set_of(inode), bcachefs_id_of(inode), xattr,
 			  mode, value, bytes);
 	kfree(value);
 	return ret;

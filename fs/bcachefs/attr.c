@@ -24,11 +24,6 @@
 /* bit 2 of the explicitly set options: docs/format/60-filesystem-keys.md, section 4 */
 #define PROJECT_EXPLICIT	BIT(2)
 
-static struct bce_set *set_of(const struct inode *inode)
-{
-	return to_bcachefs_super(inode->i_sb)->set;
-}
-
 /* ---- shown ---- */
 
 int bcachefs_getattr(kc_idmap *idmap, const struct path *path, struct kstat *stat, u32 request_mask,
@@ -84,7 +79,7 @@ static int change(struct inode *inode, struct bce_inode *attrs, unsigned int val
 
 	attrs->id = vi->e.id;
 	mutex_lock(&vi->time_lock);
-	ret = bce_setattr(set_of(inode), attrs, valid, &e);
+	ret = bce_setattr(bcachefs_set_of(inode), attrs, valid, &e);
 	if (!ret) {
 		/* given ones are in force, whatever was kept in memory */
 		if (valid & BCE_ATTR_ATIME)
@@ -210,7 +205,7 @@ int bcachefs_write_inode(struct inode *inode, struct writeback_control *wbc)
 	mutex_lock(&vi->time_lock);
 	valid = unwritten_times(vi, &attrs);
 	if (valid)
-		ret = bce_setattr(set_of(inode), &attrs, valid, &e);
+		ret = bce_setattr(bcachefs_set_of(inode), &attrs, valid, &e);
 	if (valid && !ret)
 		bcachefs_times_told(inode, &e, valid);
 	mutex_unlock(&vi->time_lock);

@@ -10,16 +10,6 @@
 
 #include "vfs.h"
 
-static inline struct bce_set *bcachefs_set_of(struct inode *inode)
-{
-	return to_bcachefs_super(inode->i_sb)->set;
-}
-
-static inline struct bce_file_id bcachefs_id_of(struct inode *inode)
-{
-	return to_bcachefs_inode(inode)->e.id;
-}
-
 static inline unsigned int bcachefs_block_bytes(struct inode *inode)
 {
 	return to_bcachefs_super(inode->i_sb)->info.block_bytes;

@@ -20,7 +20,7 @@ struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigne
 
 	if (dentry->d_name.len > BCE_NAME_MAX)
 		return ERR_PTR(-ENAMETOOLONG);
-	ret = bce_dirent_lookup(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e,
+	ret = bce_dirent_lookup(bcachefs_set_of(dir), &to_bcachefs_inode(dir)->e,
 				dentry->d_name.name, dentry->d_name.len, &id);
 	if (!ret)
 		inode = bcachefs_iget(dir->i_sb, id);
@@ -59,7 +59,7 @@ static int bcachefs_iterate(struct file *file, struct dir_context *ctx)
 	/* the step beyond the highest possible slot */
 	if (ctx->pos < 0)
 		return 0;
-	return bce_readdir(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e, ctx->pos,
+	return bce_readdir(bcachefs_set_of(dir), &to_bcachefs_inode(dir)->e, ctx->pos,
 			   readdir_emit, &s);
 }
 

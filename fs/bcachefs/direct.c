@@ -89,13 +89,13 @@ static int direct_submit_piece(struct direct_read *dr, struct inode *inode, loff
 	*pos += bio->bi_iter.bi_size;
 	p->dr = dr;
 	p->read = (struct bce_read) {
-		.file = to_bcachefs_inode(inode)->e.id,
+		.file = bcachefs_id_of(inode),
 		.bio = bio,
 		.done = piece_done,
 		.user_pages = true,
 	};
 	atomic_inc(&dr->pending);
-	bce_read_submit(to_bcachefs_super(inode->i_sb)->set, &p->read);
+	bce_read_submit(bcachefs_set_of(inode), &p->read);
 	return 0;
 }
 

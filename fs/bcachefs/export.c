@@ -105,7 +105,7 @@ static struct dentry *get_parent(struct dentry *child)
 	int ret;
 
 	bcachefs_inode_copy(inode, &e);
-	ret = bce_parent(to_bcachefs_super(inode->i_sb)->set, &e, &id);
+	ret = bce_parent(bcachefs_set_of(inode), &e, &id);
 	return ret ? ERR_PTR(ret) : d_obtain_alias(bcachefs_iget(inode->i_sb, id));
 }
 
@@ -117,7 +117,7 @@ static int get_name(struct dentry *parent, char *name, struct dentry *child)
 	int ret;
 
 	bcachefs_inode_copy(d_inode(child), &e);
-	ret = bce_name_of(to_bcachefs_super(dir->i_sb)->set, &to_bcachefs_inode(dir)->e, &e, found);
+	ret = bce_name_of(bcachefs_set_of(dir), &to_bcachefs_inode(dir)->e, &e, found);
 	if (ret)
 		return ret;
 	if (strlen(found) > NAME_MAX)
@@ -131,8 +131,7 @@ static int commit_metadata(struct inode *inode)
 {
 	int ret = sync_inode_metadata(inode, 1);
 
-	return ret ?: bce_sync_inode(to_bcachefs_super(inode->i_sb)->set,
-				     to_bcachefs_inode(inode)->e.id);
+	return ret ?: bce_sync_inode(bcachefs_set_of(inode), bcachefs_id_of(inode));
 }
 
 const struct export_operations bcachefs_export_ops = {

@@ -158,8 +158,8 @@ static bool extent_is_data(const struct bce_extent *e)
 /* first byte at or after @pos that is data (or hole); the end of the file is a hole */
 static loff_t seek_kind(struct inode *inode, loff_t pos, bool want_data)
 {
-	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
-	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
+	struct bce_file_id id = bcachefs_id_of(inode);
+	struct bce_set *set = bcachefs_set_of(inode);
 	loff_t size = i_size_read(inode);
 
 	if (pos < 0 || pos >= size)
@@ -256,8 +256,8 @@ static bool fiemap_join(struct bce_extent *e, const struct bce_extent *next)
 /* one extent of delay: what follows may belong to it, and the last one is marked */
 int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
 {
-	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
-	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
+	struct bce_file_id id = bcachefs_id_of(inode);
+	struct bce_set *set = bcachefs_set_of(inode);
 	struct bce_extent e, held = { };
 	bool have = false;
 	u64 sector, end;

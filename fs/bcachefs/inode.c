@@ -38,13 +38,13 @@ static bool id_equal(struct bce_file_id a, struct bce_file_id b)
 
 static int inode_test(struct inode *inode, void *id)
 {
-	return id_equal(to_bcachefs_inode(inode)->e.id, *(struct bce_file_id *)id);
+	return id_equal(bcachefs_id_of(inode), *(struct bce_file_id *)id);
 }
 
 static int inode_set(struct inode *inode, void *id)
 {
 	to_bcachefs_inode(inode)->e.id = *(struct bce_file_id *)id;
-	inode->i_ino = to_bcachefs_inode(inode)->e.id.inum;
+	inode->i_ino = bcachefs_id_of(inode).inum;
 	return 0;
 }
 
@@ -52,8 +52,8 @@ bool bcachefs_in_read_only_subvol(struct inode *inode)
 {
 	struct bce_subvolume s;
 
-	return !bce_subvolume_read(to_bcachefs_super(inode->i_sb)->set,
-				   to_bcachefs_inode(inode)->e.id.subvol, &s) && s.read_only;
+	return !bce_subvolume_read(bcachefs_set_of(inode), bcachefs_id_of(inode).subvol, &s) &&
+	       s.read_only;
 }
 
 /* ---- what the engine says ---- */
@@ -219,7 +219,7 @@ void bcachefs_inode_refresh(struct inode *inode)
 	struct bce_inode e;
 
 	/* it is read again with the next change, or when it is needed again */
-	if (!bce_inode_read(to_bcachefs_super(inode->i_sb)->set, to_bcachefs_inode(inode)->e.id, &e))
+	if (!bce_inode_read(bcachefs_set_of(inode), bcachefs_id_of(inode), &e))
 		bcachefs_inode_told(inode, &e);
 }
 
@@ -302,12 +302,12 @@ int bcachefs_inode_new(struct inode *inode, const struct bce_inode *e)
 
 static bool has_been_read(struct inode *inode)
 {
-	return to_bcachefs_inode(inode)->e.id.inum && !is_bad_inode(inode);
+	return bcachefs_id_of(inode).inum && !is_bad_inode(inode);
 }
 
 void bcachefs_evict_inode(struct inode *inode)
 {
-	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
+	struct bce_set *set = bcachefs_set_of(inode);
 
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
@@ -316,7 +316,7 @@ void bcachefs_evict_inode(struct inode *inode)
 	bcachefs_data_evict(inode);
 	/* if that fails, what is left is removed at the next start */
 	if (!inode->i_nlink && bce_set_is_rw(set))
-		bce_inode_release(set, to_bcachefs_inode(inode)->e.id);
+		bce_inode_release(set, bcachefs_id_of(inode));
 }
 
 /* ---- operations; those of directories are in namei.c ---- */

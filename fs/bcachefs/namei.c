@@ -25,21 +25,11 @@
 
 #include "kc/kc.h"
 
-static struct bce_set *set_of(const struct inode *inode)
-{
-	return to_bcachefs_super(inode->i_sb)->set;
-}
-
-static struct bce_file_id id_of(struct inode *inode)
-{
-	return to_bcachefs_inode(inode)->e.id;
-}
-
 int bcachefs_sync_change(struct inode *inode)
 {
 	bool sync = S_ISDIR(inode->i_mode) ? IS_DIRSYNC(inode) : IS_SYNC(inode);
 
-	return sync ? bce_sync_inode(set_of(inode), id_of(inode)) : 0;
+	return sync ? bce_sync_inode(bcachefs_set_of(inode), bcachefs_id_of(inode)) : 0;
 }
 
 /* ---- new files ---- */
@@ -186,8 +176,8 @@ static int new_under_name(kc_idmap *idmap, struct inode *dir, struct dentry *den
 
 	if (ret)
 		return ret;
-	ret = bce_create(set_of(dir), id_of(dir), dentry->d_name.name, dentry->d_name.len, &n->what,
-			 &e);
+	ret = bce_create(bcachefs_set_of(dir), bcachefs_id_of(dir), dentry->d_name.name,
+			 dentry->d_name.len, &n->what, &e);
 	if (!ret) {
 		bcachefs_dir_changed(dir, e.ctime, S_ISDIR(e.mode) ? 1 : 0);
 		ret = new_instantiate(n, dentry, &e);
@@ -238,7 +228,7 @@ static int bcachefs_tmpfile(kc_idmap *idmap, struct inode *dir, struct file *fil
 
 	if (ret)
 		return finish_open_simple(file, ret);
-	ret = bce_tmpfile(set_of(dir), id_of(dir), &n.what, &e);
+	ret = bce_tmpfile(bcachefs_set_of(dir), bcachefs_id_of(dir), &n.what, &e);
 	if (!ret) {
 		inode = bcachefs_new_done(&n, &e);
 		ret = PTR_ERR_OR_ZERO(inode);
@@ -259,8 +249,8 @@ static int bcachefs_link(struct dentry *old, struct inode *dir, struct dentry *d
 {
 	struct inode *inode = d_inode(old);
 	struct bce_inode e;
-	int ret = bce_link(set_of(dir), id_of(inode), id_of(dir), dentry->d_name.name,
-			   dentry->d_name.len, &e);
+	int ret = bce_link(bcachefs_set_of(dir), bcachefs_id_of(inode), bcachefs_id_of(dir),
+			   dentry->d_name.name, dentry->d_name.len, &e);
 
 	if (ret)
 		return ret;
@@ -275,8 +265,8 @@ static int unlink_name(struct inode *dir, struct dentry *dentry, bool rmdir)
 {
 	struct inode *inode = d_inode(dentry);
 	struct bce_inode e;
-	int ret = bce_unlink(set_of(dir), id_of(dir), dentry->d_name.name, dentry->d_name.len, rmdir,
-			     &e);
+	int ret = bce_unlink(bcachefs_set_of(dir), bcachefs_id_of(dir), dentry->d_name.name,
+			     dentry->d_name.len, rmdir, &e);
 
 	if (ret)
 		return ret;
@@ -305,7 +295,7 @@ static void refresh_moved(struct inode *inode)
 {
 	struct bce_inode e;
 
-	if (bce_inode_read(set_of(inode), id_of(inode), &e))
+	if (bce_inode_read(bcachefs_set_of(inode), bcachefs_id_of(inode), &e))
 		return;
 	if (S_ISDIR(inode->i_mode))
 		bcachefs_inode_moved(inode, &e);
@@ -335,8 +325,8 @@ static int bcachefs_rename(kc_idmap *idmap, struct inode *old_dir, struct dentry
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
-	ret = bce_rename(set_of(old_dir), id_of(old_dir), old->d_name.name, old->d_name.len,
-			 id_of(new_dir), new->d_name.name, new->d_name.len,
+	ret = bce_rename(bcachefs_set_of(old_dir), bcachefs_id_of(old_dir), old->d_name.name,
+			 old->d_name.len, bcachefs_id_of(new_dir), new->d_name.name, new->d_name.len,
 			 (flags & RENAME_NOREPLACE ? BCE_RENAME_NOREPLACE : 0) |
 			 (flags & RENAME_EXCHANGE ? BCE_RENAME_EXCHANGE : 0) |
 			 (flags & RENAME_WHITEOUT ? BCE_RENAME_WHITEOUT : 0), &whiteout, &replaced);

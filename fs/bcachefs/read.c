@@ -56,7 +56,7 @@ static struct folio_read *folio_read_alloc(struct inode *inode, loff_t pos,
 	bio->bi_iter.bi_sector = pos >> SECTOR_SHIFT;
 	fr = container_of(bio, struct folio_read, bio);
 	fr->read = (struct bce_read) {
-		.file = to_bcachefs_inode(inode)->e.id,
+		.file = bcachefs_id_of(inode),
 		.bio = bio,
 		.done = folio_read_done,
 	};
@@ -74,7 +74,7 @@ static void folio_read_submit(struct inode *inode, struct folio_read *fr)
 /* widen [start, end) sectors to the borders of the extents stored under both ends */
 static void widen_to_extents(struct inode *inode, u64 *start, u64 *end)
 {
-	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
+	struct bce_file_id id = bcachefs_id_of(inode);
 	struct bce_extent e;
 
 	if (bce_extent_at(bcachefs_set_of(inode), id, *start, &e))

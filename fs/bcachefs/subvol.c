@@ -34,16 +34,6 @@
 
 #include "kc/kc.h"
 
-static struct bce_set *set_of(struct super_block *sb)
-{
-	return to_bcachefs_super(sb)->set;
-}
-
-static struct bce_file_id id_of(struct inode *inode)
-{
-	return to_bcachefs_inode(inode)->e.id;
-}
-
 static int read_arg(struct bce_ioctl_subvolume *arg, const void __user *from)
 {
 	if (copy_from_user(arg, from, sizeof(*arg)))
@@ -96,7 +86,7 @@ static int check_source(struct super_block *sb, kc_idmap *idmap, u32 subvol)
 	struct bce_file_id id = { .subvol = subvol };
 	struct bce_subvolume s;
 	struct inode *root;
-	int ret = bce_subvolume_read(set_of(sb), subvol, &s);
+	int ret = bce_subvolume_read(to_bcachefs_super(sb)->set, subvol, &s);
 
 	if (ret)
 		return ret;
@@ -125,7 +115,7 @@ static int find_source(struct super_block *sb, const struct bce_ioctl_subvolume 
 	if (path.dentry->d_sb != sb) {
 		ret = -EXDEV;
 	} else {
-		*subvol = id_of(d_inode(path.dentry)).subvol;
+		*subvol = bcachefs_id_of(d_inode(path.dentry)).subvol;
 		ret = check_source(sb, kc_mnt_idmap(path.mnt), *subvol);
 	}
 	path_put(&path);
@@ -154,7 +144,7 @@ static int create_empty(kc_idmap *idmap, struct inode *dir, struct dentry *dentr
 	ret = bcachefs_new_prepare(idmap, dir, &dentry->d_name, mode | S_IFDIR, &n);
 	if (ret)
 		return ret;
-	ret = bce_subvolume_create(set_of(dir->i_sb), id_of(dir), dentry->d_name.name,
+	ret = bce_subvolume_create(bcachefs_set_of(dir), bcachefs_id_of(dir), dentry->d_name.name,
 				   dentry->d_name.len, 0, 0, &n.what, &e);
 	if (!ret) {
 		bcachefs_dir_changed(dir, e.ctime, 0);
@@ -172,8 +162,9 @@ static int create_empty(kc_idmap *idmap, struct inode *dir, struct dentry *dentr
 static int create_snapshot(struct inode *dir, struct dentry *dentry, u32 source, bool ro)
 {
 	struct bce_inode e;
-	int ret = bce_subvolume_create(set_of(dir->i_sb), id_of(dir), dentry->d_name.name,
-				       dentry->d_name.len, source, ro ? BCE_SUBVOL_RO : 0, NULL, &e);
+	int ret = bce_subvolume_create(bcachefs_set_of(dir), bcachefs_id_of(dir),
+				       dentry->d_name.name, dentry->d_name.len, source,
+				       ro ? BCE_SUBVOL_RO : 0, NULL, &e);
 
 	if (ret)
 		return ret;
@@ -191,7 +182,7 @@ static int create_at(const struct bce_ioctl_subvolume *arg, const struct path *p
 	int ret = may_create_in(dir->i_sb, idmap, dir);
 
 	if (!ret && arg->flags & BCE_IOCTL_SUBVOL_SNAPSHOT && !source) {
-		source = id_of(dir).subvol;
+		source = bcachefs_id_of(dir).subvol;
 		ret = check_source(dir->i_sb, idmap, source);
 	}
 	if (ret)
@@ -235,7 +226,7 @@ long bcachefs_subvolume_create(struct super_block *sb, const void __user *from)
 /* the inode is in memory and of that subvolume: with a reference, else false */
 static bool grab_of_subvol(struct inode *inode, u32 subvol)
 {
-	return to_bcachefs_inode(inode)->e.id.subvol == subvol && igrab(inode);
+	return bcachefs_id_of(inode).subvol == subvol && igrab(inode);
 }
 
 /* nobody finds its inodes any more; those in use are all that stays */
@@ -289,8 +280,8 @@ static int destroy_locked(kc_idmap *idmap, struct inode *dir, struct dentry *vic
 	int ret = may_destroy(idmap, dir, victim);
 
 	if (!ret)
-		ret = bce_subvolume_delete(set_of(dir->i_sb), id_of(dir), victim->d_name.name,
-					   victim->d_name.len);
+		ret = bce_subvolume_delete(bcachefs_set_of(dir), bcachefs_id_of(dir),
+					   victim->d_name.name, victim->d_name.len);
 	if (ret)
 		return ret;
 	inode->i_flags |= S_DEAD;
@@ -320,7 +311,7 @@ static int destroy(kc_idmap *idmap, struct dentry *victim)
 	}
 	inode_unlock(dir);
 	if (gone)
-		forget_inodes(dir->i_sb, id_of(inode).subvol);
+		forget_inodes(dir->i_sb, bcachefs_id_of(inode).subvol);
 	dput(parent);
 	return ret;
 }
@@ -426,7 +417,7 @@ long bcachefs_subvolume_next(struct super_block *sb, void __user *user)
 		return -EPERM;
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
-	ret = bce_subvolume_read_next(set_of(sb), arg.after, &s);
+	ret = bce_subvolume_read_next(to_bcachefs_super(sb)->set, arg.after, &s);
 	if (ret)
 		return ret;
 	arg.id = s.id;
@@ -438,6 +429,6 @@ long bcachefs_subvolume_next(struct super_block *sb, void __user *user)
 	arg.otime_sec = s.otime.tv_sec;
 	arg.otime_nsec = s.otime.tv_nsec;
 	arg.pad = 0;
-	ret = tell_path(set_of(sb), &s, &arg);
+	ret = tell_path(to_bcachefs_super(sb)->set, &s, &arg);
 	return ret ?: copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
 }

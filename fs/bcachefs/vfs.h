@@ -45,6 +45,16 @@ static inline struct bcachefs_super *to_bcachefs_super(struct super_block *sb)
 	return sb->s_fs_info;
 }
 
+static inline struct bce_set *bcachefs_set_of(struct inode *inode)
+{
+	return to_bcachefs_super(inode->i_sb)->set;
+}
+
+static inline struct bce_file_id bcachefs_id_of(struct inode *inode)
+{
+	return to_bcachefs_inode(inode)->e.id;
+}
+
 /* ---- names and attributes ---- */
 
 /* inode.c */

@@ -24,7 +24,7 @@
 static int stored_get(const struct xattr_handler *handler, struct dentry *dentry,
 		      struct inode *inode, const char *name, void *buffer, size_t size)
 {
-	return bce_xattr_get(to_bcachefs_super(inode->i_sb)->set, &to_bcachefs_inode(inode)->e,
+	return bce_xattr_get(bcachefs_set_of(inode), &to_bcachefs_inode(inode)->e,
 			     handler->flags, name, buffer, size);
 }
 
@@ -39,7 +39,7 @@ static int stored_set(const struct xattr_handler *handler, kc_idmap *idmap, stru
 		      struct inode *inode, const char *name, const void *value, size_t size,
 		      int flags)
 {
-	int ret = bce_xattr_set(to_bcachefs_super(inode->i_sb)->set, to_bcachefs_inode(inode)->e.id,
+	int ret = bce_xattr_set(bcachefs_set_of(inode), bcachefs_id_of(inode),
 				handler->flags, name, value, size,
 				(flags & XATTR_CREATE ? BCE_XATTR_CREATE : 0) |
 				(flags & XATTR_REPLACE ? BCE_XATTR_REPLACE : 0));
@@ -66,7 +66,7 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 	if (opt < 0)
 		return opt;
 	bcachefs_inode_copy(inode, &e);
-	ret = bce_inode_opt_text(to_bcachefs_super(inode->i_sb)->set, &e, opt, handler->flags, text,
+	ret = bce_inode_opt_text(bcachefs_set_of(inode), &e, opt, handler->flags, text,
 				 sizeof(text));
 	if (ret < 0)
 		return ret;
@@ -82,8 +82,8 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 /* @value NULL: inherit again */
 static int option_change(struct inode *inode, int opt, const void *value, size_t size)
 {
-	struct bce_set *set = to_bcachefs_super(inode->i_sb)->set;
-	struct bce_file_id id = to_bcachefs_inode(inode)->e.id;
+	struct bce_set *set = bcachefs_set_of(inode);
+	struct bce_file_id id = bcachefs_id_of(inode);
 	char *text;
 	int ret;
 
@@ -246,7 +246,7 @@ ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size)
 	int ret;
 
 	bcachefs_inode_copy(inode, &e);
-	ret = bce_xattr_list(to_bcachefs_super(inode->i_sb)->set, &e, emit_stored, &l);
+	ret = bce_xattr_list(bcachefs_set_of(inode), &e, emit_stored, &l);
 	if (ret)
 		return ret;
 	if (!l.overflow && list_options(&l, &e, PREFIX_OPT, false))
