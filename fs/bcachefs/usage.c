@@ -15,20 +15,9 @@
 #include <bcachefs/ioctl.h>
 #include <bcachefs/usage.h>
 
-/* the header of an unpacked key */
-struct unpacked_key {
-	__u8	u64s;
-	__u8	format;
-	__u8	type;
-	__u8	pad;
-	__u8	version[12];
-	__le32	size;
-	__u8	pos[BCE_ACCOUNTING_POS_BYTES];
-};
-
-#define FORMAT_UNPACKED		1
-#define KEY_ACCOUNTING		34
-#define HEADER_U64S		(sizeof(struct unpacked_key) / sizeof(u64))
+#include "engine/format/btree.h"
+#include "engine/format/ids.h"
+#include "engine/format/values.h"
 
 struct query {
 	u64 __user	*out;
@@ -40,16 +29,17 @@ static bool put_counter(void *ctx, const struct bce_accounting *a)
 {
 	struct query *q = ctx;
 	struct {
-		struct unpacked_key	k;
+		struct disk_bkey	k;
 		__le64			v[BCE_ACCOUNTING_COUNTERS];
 	} key = { };
-	u32 words = HEADER_U64S + a->nr;
+	u32 words = BKEY_U64S + a->nr;
 
-	BUILD_BUG_ON(sizeof(struct unpacked_key) != 40);
+	BUILD_BUG_ON(sizeof(key.k) != BKEY_U64S * sizeof(u64));
+	BUILD_BUG_ON(sizeof(key.k.p) != sizeof(a->pos));
 	key.k.u64s = words;
-	key.k.format = FORMAT_UNPACKED;
-	key.k.type = KEY_ACCOUNTING;
-	memcpy(key.k.pos, a->pos, sizeof(key.k.pos));
+	key.k.format = KEY_FORMAT_UNPACKED;
+	key.k.type = KEY_TYPE_accounting;
+	memcpy(&key.k.p, a->pos, sizeof(key.k.p));
 	for (unsigned int i = 0; i < a->nr; i++)
 		key.v[i] = cpu_to_le64(a->counter[i]);
 	if (words > q->room - q->used)
@@ -86,20 +76,18 @@ long bcachefs_query_accounting(struct super_block *sb, void __user *arg)
 
 /* ---- one member ---- */
 
-#define TYPE_DEV_DATA_TYPE	3	/* of counters */
-#define DATA_TYPES		11
-
 struct dev_usage {
 	u8				dev;
-	struct bce_ioctl_dev_usage_type	d[DATA_TYPES];
+	struct bce_ioctl_dev_usage_type	d[BCH_DATA_NR];
 };
 
 static bool take_dev_counter(void *ctx, const struct bce_accounting *a)
 {
 	struct dev_usage *u = ctx;
-	u8 data_type = a->pos[2];
+	const struct accounting_pos *p = (const void *)a->pos;
+	u8 data_type = p->dev_data_type.data_type;
 
-	if (a->pos[1] == u->dev && data_type < DATA_TYPES)
+	if (p->dev_data_type.dev == u->dev && data_type < BCH_DATA_NR)
 		u->d[data_type] = (struct bce_ioctl_dev_usage_type) {
 			max(a->counter[0], 0LL), max(a->counter[1], 0LL), max(a->counter[2], 0LL),
 		};
@@ -125,11 +113,11 @@ long bcachefs_dev_usage(struct super_block *sb, void __user *arg)
 	if (h.dev > U8_MAX || bce_set_member(set, h.dev, &m) || !m.exists)
 		return -ENODEV;
 	u.dev = h.dev;
-	ret = bce_set_accounting(set, BIT(TYPE_DEV_DATA_TYPE), take_dev_counter, &u);
+	ret = bce_set_accounting(set, BIT(ACCOUNTING_dev_data_type), take_dev_counter, &u);
 	if (ret)
 		return ret;
 	h.state = m.state;
-	h.nr_data_types = min_t(u8, h.nr_data_types, DATA_TYPES);
+	h.nr_data_types = min_t(u8, h.nr_data_types, BCH_DATA_NR);
 	h.bucket_size = m.bucket_bytes >> SECTOR_SHIFT;
 	h.nr_buckets = m.nbuckets - m.first_bucket;
 	if (copy_to_user(user->d, u.d, h.nr_data_types * sizeof(u.d[0])))

@@ -13,6 +13,7 @@
 
 #include <bcachefs/set.h>
 
+#include "engine/format/btree.h"
 #include "engine/format/values.h"
 #include "engine/key/bkey.h"
 
@@ -40,23 +41,20 @@ static bool add_counter(void *ctx, const struct bce_accounting *a)
 /* ---- mounted ---- */
 
 /* keys as docs/format/50-btree.md, section 3, has them */
-#define KEY_HEADER_U64S	5
-#define KEY_POS_OFFSET	20
-
 static int take_keys(struct usage_data *u, const __u64 *p, const __u64 *end)
 {
 	while (p < end) {
 		unsigned int words = *(const u8 *)p;
 		struct bce_accounting a = { };
 
-		if (words <= KEY_HEADER_U64S || words > end - p)
+		if (words <= BKEY_U64S || words > end - p)
 			return -EPROTO;
-		memcpy(a.pos, (const u8 *)p + KEY_POS_OFFSET, sizeof(a.pos));
-		a.nr = words - KEY_HEADER_U64S;
+		memcpy(a.pos, (const u8 *)p + offsetof(struct disk_bkey, p), sizeof(a.pos));
+		a.nr = words - BKEY_U64S;
 		if (a.nr > BCE_ACCOUNTING_COUNTERS)
 			a.nr = BCE_ACCOUNTING_COUNTERS;
 		for (unsigned int i = 0; i < a.nr; i++)
-			a.counter[i] = le64_to_cpu((__force __le64)p[KEY_HEADER_U64S + i]);
+			a.counter[i] = le64_to_cpu((__force __le64)p[BKEY_U64S + i]);
 		if (!add_counter(u, &a))
 			return -ENOMEM;
 		p += words;
