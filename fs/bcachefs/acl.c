@@ -20,6 +20,16 @@ static bool entry_has_id(u16 tag)
 	return tag == ACL_USER || tag == ACL_GROUP;
 }
 
+static size_t entry_bytes(u16 tag)
+{
+	return entry_has_id(tag) ? sizeof(struct bch_acl_entry) : sizeof(struct bch_acl_entry_short);
+}
+
+static enum bce_xattr_type xattr_of(int type)
+{
+	return type == ACL_TYPE_ACCESS ? BCE_XATTR_ACL_ACCESS : BCE_XATTR_ACL_DEFAULT;
+}
+
 static bool tag_known(u16 tag)
 {
 	return entry_has_id(tag) || tag == ACL_USER_OBJ || tag == ACL_GROUP_OBJ ||
@@ -33,12 +43,12 @@ static int count_entries(const u8 *p, const u8 *end)
 
 	while (p < end) {
 		const struct bch_acl_entry *e = (const void *)p;
-		size_t bytes = sizeof(struct bch_acl_entry_short);
+		size_t bytes;
 
-		if (end - p < bytes || !tag_known(le16_to_cpu(e->e_tag)))
+		if (end - p < sizeof(struct bch_acl_entry_short) ||
+		    !tag_known(le16_to_cpu(e->e_tag)))
 			return -EUCLEAN;
-		if (entry_has_id(le16_to_cpu(e->e_tag)))
-			bytes = sizeof(struct bch_acl_entry);
+		bytes = entry_bytes(le16_to_cpu(e->e_tag));
 		if (end - p < bytes)
 			return -EUCLEAN;
 		p += bytes;
@@ -76,16 +86,13 @@ static struct posix_acl *decode(const void *value, size_t bytes)
 		const struct bch_acl_entry *e = (const void *)p;
 
 		decode_entry(&acl->a_entries[i], e);
-		p += entry_has_id(le16_to_cpu(e->e_tag)) ? sizeof(struct bch_acl_entry) :
-			sizeof(struct bch_acl_entry_short);
+		p += entry_bytes(le16_to_cpu(e->e_tag));
 	}
 	return acl;
 }
 
 struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu)
 {
-	enum bce_xattr_type xattr = type == ACL_TYPE_ACCESS ? BCE_XATTR_ACL_ACCESS :
-							      BCE_XATTR_ACL_DEFAULT;
 	struct posix_acl *acl = NULL;
 	size_t room = 2048;		/* more than any key holds */
 	void *value;
@@ -96,8 +103,8 @@ struct posix_acl *bcachefs_get_acl(struct inode *inode, int type, bool rcu)
 	value = kmalloc(room, GFP_KERNEL);
 	if (!value)
 		return ERR_PTR(-ENOMEM);
-	ret = bce_xattr_get(bcachefs_set_of(inode), &to_bcachefs_inode(inode)->e, xattr, "",
-			    value, room);
+	ret = bce_xattr_get(bcachefs_set_of(inode), &to_bcachefs_inode(inode)->e,
+			    xattr_of(type), "", value, room);
 	if (ret >= 0)
 		acl = decode(value, ret);
 	else if (ret != -ENODATA)
@@ -113,8 +120,7 @@ static size_t encoded_bytes(const struct posix_acl *acl)
 	size_t bytes = sizeof(struct bch_acl_header);
 
 	for (unsigned int i = 0; i < acl->a_count; i++)
-		bytes += entry_has_id(acl->a_entries[i].e_tag) ? sizeof(struct bch_acl_entry) :
-			 sizeof(struct bch_acl_entry_short);
+		bytes += entry_bytes(acl->a_entries[i].e_tag);
 	return bytes;
 }
 
@@ -123,12 +129,11 @@ static size_t encode_entry(const struct posix_acl_entry *from, struct bch_acl_en
 {
 	to->e_tag = cpu_to_le16(from->e_tag);
 	to->e_perm = cpu_to_le16(from->e_perm);
-	if (!entry_has_id(from->e_tag))
-		return sizeof(struct bch_acl_entry_short);
-	to->e_id = cpu_to_le32(from->e_tag == ACL_USER ?
-			       from_kuid(&init_user_ns, from->e_uid) :
-			       from_kgid(&init_user_ns, from->e_gid));
-	return sizeof(*to);
+	if (entry_has_id(from->e_tag))
+		to->e_id = cpu_to_le32(from->e_tag == ACL_USER ?
+				       from_kuid(&init_user_ns, from->e_uid) :
+				       from_kgid(&init_user_ns, from->e_gid));
+	return entry_bytes(from->e_tag);
 }
 
 void *bcachefs_acl_encode(const struct posix_acl *acl, u16 *bytes)
@@ -152,8 +157,6 @@ void *bcachefs_acl_encode(const struct posix_acl *acl, u16 *bytes)
 
 static int acl_change(struct inode *inode, struct posix_acl *acl, int type, umode_t mode)
 {
-	enum bce_xattr_type xattr = type == ACL_TYPE_ACCESS ? BCE_XATTR_ACL_ACCESS :
-							      BCE_XATTR_ACL_DEFAULT;
 	void *value = NULL;
 	u16 bytes = 0;
 	int ret;
@@ -162,8 +165,8 @@ static int acl_change(struct inode *inode, struct posix_acl *acl, int type, umod
 		value = bcachefs_acl_encode(acl, &bytes);
 	if (IS_ERR(value))
 		return PTR_ERR(value);
-	ret = bce_acl_set(bcachefs_set_of(inode), bcachefs_id_of(inode), xattr,
-			  mode, value, bytes);
+	ret = bce_acl_set(bcachefs_set_of(inode), bcachefs_id_of(inode), xattr_of(type), mode, value,
+			  bytes);
 	kfree(value);
 	return ret;
 }
