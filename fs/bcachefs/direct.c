@@ -27,9 +27,8 @@ struct direct_read {
 	atomic_t		pending;	/* bios in flight + submitter */
 	int			error;		/* first one; cmpxchg from 0 */
 	bool			dirty_pages;	/* user memory: mark it written */
-	bool			sync;
 	ssize_t			bytes;		/* result when all is well */
-	struct completion	*done;		/* of a synchronous caller */
+	struct completion	*done;		/* of a caller that waits; else NULL */
 };
 
 /* one bio of it */
@@ -46,7 +45,7 @@ static void direct_end(struct direct_read *dr)
 	struct kiocb *iocb = dr->iocb;
 	ssize_t ret = dr->error ?: dr->bytes;
 
-	if (dr->sync) {
+	if (dr->done) {
 		complete(dr->done);
 		return;
 	}
@@ -145,16 +144,15 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 		.iocb = iocb,
 		.pending = ATOMIC_INIT(1),
 		.dirty_pages = user_backed_iter(iter),
-		.sync = is_sync_kiocb(iocb),
 		.bytes = bytes,
-		.done = &done,
+		.done = is_sync_kiocb(iocb) ? &done : NULL,
 	};
 
 	iov_iter_truncate(iter, count);
 	direct_submit(dr, inode, iocb->ki_pos, iter);
 	iov_iter_reexpand(iter, iov_iter_count(iter) + (asked - count));
 
-	if (!dr->sync) {
+	if (!dr->done) {
 		iocb->ki_pos += bytes;
 		direct_put(dr);
 		return -EIOCBQUEUED;
