@@ -170,11 +170,6 @@ int bcachefs_setattr(kc_idmap *idmap, struct dentry *dentry, struct iattr *attr)
 
 /* ---- times written back ---- */
 
-static bool same_time(struct timespec64 a, struct timespec64 b)
-{
-	return timespec64_equal(&a, &b);
-}
-
 /* what the engine does not know yet */
 static unsigned int unwritten_times(struct bcachefs_inode *vi, struct bce_inode *out)
 {
@@ -185,11 +180,11 @@ static unsigned int unwritten_times(struct bcachefs_inode *vi, struct bce_inode 
 	out->atime = kc_inode_get_atime(&vi->v);
 	out->mtime = kc_inode_get_mtime(&vi->v);
 	out->ctime = kc_inode_get_ctime(&vi->v);
-	if (!same_time(out->atime, vi->e.atime))
+	if (!timespec64_equal(&out->atime, &vi->e.atime))
 		valid |= BCE_ATTR_ATIME;
-	if (!same_time(out->mtime, vi->e.mtime))
+	if (!timespec64_equal(&out->mtime, &vi->e.mtime))
 		valid |= BCE_ATTR_MTIME;
-	if (valid || !same_time(out->ctime, vi->e.ctime))
+	if (valid || !timespec64_equal(&out->ctime, &vi->e.ctime))
 		valid |= BCE_ATTR_CTIME_LATER;
 	spin_unlock(&vi->lock);
 	return valid;

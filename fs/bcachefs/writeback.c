@@ -79,9 +79,7 @@ static void take_space(struct folio_write *fw)
 	bcachefs_promise_take(fw->inode, fw->promised, &fw->space);
 	if (likely(fw->promised >= pages))
 		return;
-	spin_lock(&to_bcachefs_inode(fw->inode)->lock);
-	e = to_bcachefs_inode(fw->inode)->e;
-	spin_unlock(&to_bcachefs_inode(fw->inode)->lock);
+	bcachefs_inode_copy(fw->inode, &e);
 	if (!bce_space_get(set, &e, (u64)(pages - fw->promised) * PAGE_SECTORS, &more))
 		fw->space.sectors += more.sectors;
 }
