@@ -80,30 +80,29 @@ static int take_labels(struct inode *inode, const struct xattr *array, void *dat
 	return 0;
 }
 
+static int encode_acl(const struct posix_acl *acl, const void **value, u16 *bytes)
+{
+	void *encoded = acl ? bcachefs_acl_encode(acl, bytes) : NULL;
+
+	if (IS_ERR(encoded))
+		return PTR_ERR(encoded);
+	*value = encoded;
+	return 0;
+}
+
 static int new_acls(struct inode *dir, struct bcachefs_new *n)
 {
-	void *value;
 	int ret;
 
 	if (S_ISLNK(n->inode->i_mode))
 		return 0;
 	/* applies the umask too, where there is no default ACL */
 	ret = posix_acl_create(dir, &n->inode->i_mode, &n->default_acl, &n->acl);
-	if (ret)
-		return ret;
-	if (n->acl) {
-		value = bcachefs_acl_encode(n->acl, &n->what.acl_access_bytes);
-		if (IS_ERR(value))
-			return PTR_ERR(value);
-		n->what.acl_access = value;
-	}
-	if (n->default_acl) {
-		value = bcachefs_acl_encode(n->default_acl, &n->what.acl_default_bytes);
-		if (IS_ERR(value))
-			return PTR_ERR(value);
-		n->what.acl_default = value;
-	}
-	return 0;
+	if (!ret)
+		ret = encode_acl(n->acl, &n->what.acl_access, &n->what.acl_access_bytes);
+	if (!ret)
+		ret = encode_acl(n->default_acl, &n->what.acl_default, &n->what.acl_default_bytes);
+	return ret;
 }
 
 int bcachefs_new_prepare(kc_idmap *idmap, struct inode *dir, const struct qstr *name, umode_t mode,
