@@ -10,6 +10,8 @@
 
 #include "vfs.h"
 
+struct bce_extent;
+
 static inline unsigned int bcachefs_block_bytes(struct inode *inode)
 {
 	return to_bcachefs_super(inode->i_sb)->info.block_bytes;
@@ -25,8 +27,6 @@ int bcachefs_promise(struct inode *inode, struct folio *folio, size_t offset, si
 /* of @pages, given back, or taken out for a write that uses it up */
 void bcachefs_promise_put(struct inode *inode, unsigned int pages);
 void bcachefs_promise_take(struct inode *inode, unsigned int pages, struct bce_space *out);
-/* is [start, end), sectors, reserved in the file by fallocate? */
-bool bcachefs_range_reserved(struct inode *inode, u64 start, u64 end);
 
 /* the engine says how many sectors the file has */
 void bcachefs_told_sectors(struct inode *inode, u64 sectors);
@@ -45,6 +45,11 @@ ssize_t bcachefs_buffered_write(struct kiocb *iocb, struct iov_iter *from);
 int bcachefs_zero_cached(struct inode *inode, loff_t start, loff_t end);
 /* before a file becomes longer than @old: what maps left behind its end, in its last page */
 void bcachefs_zero_behind_end(struct inode *inode, loff_t old);
+
+/* ---- file.c ---- */
+
+/* is there anything but zeros to be read? */
+bool bcachefs_extent_is_data(const struct bce_extent *e);
 
 /* ---- direct.c ---- */
 

@@ -140,7 +140,7 @@ int bcachefs_fsync(struct file *file, loff_t start, loff_t end, int datasync)
 
 /* ---- the map ---- */
 
-static bool extent_is_data(const struct bce_extent *e)
+bool bcachefs_extent_is_data(const struct bce_extent *e)
 {
 	switch (e->kind) {
 	case BCE_EXTENT_DATA:
@@ -170,7 +170,7 @@ static loff_t seek_kind(struct inode *inode, loff_t pos, bool want_data)
 
 		if (ret)
 			return ret;
-		if (extent_is_data(&e) == want_data)
+		if (bcachefs_extent_is_data(&e) == want_data)
 			return pos;
 		if (e.end_sector >= size >> SECTOR_SHIFT && e.end_sector > (size - 1) >> SECTOR_SHIFT)
 			break;

@@ -65,7 +65,8 @@ static int account_add(struct bcachefs_inode *vi, unsigned int pages)
 	return ret;
 }
 
-bool bcachefs_range_reserved(struct inode *inode, u64 start, u64 end)
+/* is [start, end), sectors, reserved in the file by fallocate? */
+static bool range_reserved(struct inode *inode, u64 start, u64 end)
 {
 	struct bce_extent e;
 
@@ -91,7 +92,7 @@ int bcachefs_promise(struct inode *inode, struct folio *folio, size_t offset, si
 	if (!ret)
 		bcachefs_folio_set_promised(folio, offset, len);
 	else if (ret == -ENOSPC &&
-		 bcachefs_range_reserved(inode, start >> SECTOR_SHIFT, end >> SECTOR_SHIFT))
+		 range_reserved(inode, start >> SECTOR_SHIFT, end >> SECTOR_SHIFT))
 		ret = 0;
 	return ret;
 }

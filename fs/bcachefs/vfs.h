@@ -173,7 +173,6 @@ extern const struct address_space_operations bcachefs_aops;
 
 /* writeback.c */
 struct swap_info_struct;
-struct writeback_control;
 int bcachefs_writepages(struct address_space *mapping, struct writeback_control *wbc);
 bool bcachefs_dirty_folio(struct address_space *mapping, struct folio *folio);
 void bcachefs_invalidate_folio(struct folio *folio, size_t offset, size_t len);

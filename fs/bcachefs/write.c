@@ -222,10 +222,8 @@ static bool reads_as_zeros(struct inode *inode, loff_t pos, size_t len)
 	struct bce_extent e;
 
 	for (u64 at = pos >> SECTOR_SHIFT; at < end; at = e.end_sector) {
-		if (bce_extent_at(bcachefs_set_of(inode), bcachefs_id_of(inode), at, &e))
-			return false;
-		if (e.kind != BCE_EXTENT_HOLE && e.kind != BCE_EXTENT_UNWRITTEN &&
-		    e.kind != BCE_EXTENT_RESERVED)
+		if (bce_extent_at(bcachefs_set_of(inode), bcachefs_id_of(inode), at, &e) ||
+		    bcachefs_extent_is_data(&e))
 			return false;
 	}
 	return true;
