@@ -132,3 +132,9 @@ void bcachefs_add_handed_over(struct bcachefs_add_lock *l)
 {
 	rwsem_release(&l->dep_map, _THIS_IP_);
 }
+
+void bcachefs_add_exit(struct bcachefs_add_lock *l, enum bcachefs_add_state state)
+{
+	bcachefs_add_leave(l, state);
+	bcachefs_add_handed_over(l);
+}

@@ -32,5 +32,7 @@ bool bcachefs_add_try(struct bcachefs_add_lock *l, enum bcachefs_add_state state
 void bcachefs_add_leave(struct bcachefs_add_lock *l, enum bcachefs_add_state state);
 /* for lockdep: who entered goes on to other things, and the end of its I/O will leave */
 void bcachefs_add_handed_over(struct bcachefs_add_lock *l);
+/* who entered leaves: both of these */
+void bcachefs_add_exit(struct bcachefs_add_lock *l, enum bcachefs_add_state state);
 
 #endif

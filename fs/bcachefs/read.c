@@ -114,8 +114,7 @@ static struct folio_read *readahead_begin(struct readahead_control *rac, struct 
 			      min_t(unsigned int, readahead_count(rac) + 1, BIO_MAX_VECS),
 			      GFP_NOFS | __GFP_NORETRY | __GFP_NOWARN);
 	if (!fr) {
-		bcachefs_add_leave(&to_bcachefs_inode(inode)->add_lock, PAGE_ADDERS);
-		bcachefs_add_handed_over(&to_bcachefs_inode(inode)->add_lock);
+		bcachefs_add_exit(&to_bcachefs_inode(inode)->add_lock, PAGE_ADDERS);
 		return NULL;
 	}
 	kc_bio_add_folio(&fr->bio, folio, folio_size(folio), 0);
@@ -204,8 +203,7 @@ static bool enter_with_folio(struct bcachefs_add_lock *l, struct folio *folio)
 	if (folio->mapping == mapping && !folio_test_uptodate(folio))
 		return true;
 	folio_unlock(folio);
-	bcachefs_add_leave(l, PAGE_ADDERS);
-	bcachefs_add_handed_over(l);
+	bcachefs_add_exit(l, PAGE_ADDERS);
 	return false;
 }
 
@@ -213,24 +211,23 @@ static int bcachefs_read_folio(struct file *file, struct folio *folio)
 {
 	struct inode *inode = folio->mapping->host;
 	struct bcachefs_add_lock *l = &to_bcachefs_inode(inode)->add_lock;
-	struct folio_read *fr = NULL;
-	int ret = 0;
+	struct folio_read *fr;
+	int ret;
 
 	if (!enter_with_folio(l, folio))
 		return AOP_TRUNCATED_PAGE;
-	if (folio_test_private(folio))
+	if (folio_test_private(folio)) {
 		ret = read_missing(inode, folio);
-	else
+	} else {
 		fr = folio_read_alloc(inode, folio_pos(folio), 1, GFP_NOFS);
-	if (fr) {
-		kc_bio_add_folio(&fr->bio, folio, folio_size(folio), 0);
-		folio_read_submit(inode, fr);
-		return 0;
-	}
-	if (!folio_test_private(folio))
+		if (fr) {
+			kc_bio_add_folio(&fr->bio, folio, folio_size(folio), 0);
+			folio_read_submit(inode, fr);
+			return 0;
+		}
 		ret = -ENOMEM;
-	bcachefs_add_leave(l, PAGE_ADDERS);
-	bcachefs_add_handed_over(l);
+	}
+	bcachefs_add_exit(l, PAGE_ADDERS);
 	folio_unlock(folio);
 	return ret;
 }

@@ -145,8 +145,7 @@ static ssize_t write_folio(struct inode *inode, loff_t pos, size_t len, struct i
 		folio_unlock(folio);
 		folio_put(folio);
 	}
-	bcachefs_add_leave(l, PAGE_ADDERS);
-	bcachefs_add_handed_over(l);
+	bcachefs_add_exit(l, PAGE_ADDERS);
 	return ret;
 }
 
@@ -259,8 +258,7 @@ int bcachefs_zero_cached(struct inode *inode, loff_t start, loff_t end)
 
 		bcachefs_add_enter(l, PAGE_ADDERS);
 		ret = zero_in_page(inode, start, len);
-		bcachefs_add_leave(l, PAGE_ADDERS);
-		bcachefs_add_handed_over(l);
+		bcachefs_add_exit(l, PAGE_ADDERS);
 		start += len;
 	}
 	return ret;
