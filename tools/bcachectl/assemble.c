@@ -96,12 +96,15 @@ static int resolve_member(struct scan_list *out, char *const *path)
 
 /*
  * As udev has recorded them, but read again: what a record says may be old. A device that is gone
- * meanwhile is as good as missing.
+ * meanwhile is as good as missing. One whose event is still on its way counts, too: it may be
+ * another copy of a member.
  */
 static int resolve_recorded(struct scan_list *out, const char *text)
 {
+	struct scan_filter f = { };
 	struct record_list records;
 	char **paths;
+	u8 uuid[16];
 	unsigned int i;
 	int ret;
 
@@ -116,7 +119,15 @@ static int resolve_recorded(struct scan_list *out, const char *text)
 	ret = paths ? scan_paths_there(out, paths, records.nr) : -ENOMEM;
 	free(paths);
 	records_exit(&records);
-	return ret ?: out->nr ? 0 : found_nothing(text);
+	if (ret)
+		return ret;
+	if (!out->nr || uuid_arg_parse(text, uuid))
+		return found_nothing(text);
+	f.user_uuid = uuid;
+	ret = scan_unmet(out, &f);
+	if (ret)
+		complain("looking for devices that udev has not met yet: %s", strerror(-ret));
+	return ret;
 }
 
 static int resolve(struct scan_list *out, char *const *what, unsigned int nr, bool recorded)

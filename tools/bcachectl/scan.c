@@ -9,9 +9,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libudev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
@@ -150,6 +152,46 @@ static bool is_candidate(const char *name)
 	       !attr_starts_with(name, "dm/uuid", "BCACHE-") && !has_holders(name);
 }
 
+static bool is_listed(const struct scan_list *l, const char *path)
+{
+	struct stat new, old;
+	unsigned int i;
+
+	if (stat(path, &new))
+		return false;
+	for (i = 0; i < l->nr; i++)
+		if (!stat(l->member[i].path, &old) && old.st_rdev == new.st_rdev)
+			return true;
+	return false;
+}
+
+/* add what is at @path if @filter asks for it. Return: 0 also if not, -ENOMEM */
+static int add_if_asked_for(struct scan_list *out, const char *path, const struct scan_filter *filter)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	struct scan_member m = { };
+	int ret = 0;
+
+	if (!read_member(path, &m, &why)) {
+		if (matches(m.img.sb, filter)) {
+			ret = append(out, &m);
+		} else {
+			free(m.path);
+			bce_sb_image_exit(&m.img);
+		}
+	}
+	bce_text_exit(&why);
+	return ret;
+}
+
+static void remove_last(struct scan_list *l)
+{
+	struct scan_member *m = &l->member[--l->nr];
+
+	free(m->path);
+	bce_sb_image_exit(&m->img);
+}
+
 int scan_all(struct scan_list *out, const struct scan_filter *filter)
 {
 	DIR *dir = opendir(SYS_BLOCK);
@@ -160,20 +202,11 @@ int scan_all(struct scan_list *out, const struct scan_filter *filter)
 	if (!dir)
 		return -errno;
 	while (!ret && (d = readdir(dir))) {
-		struct text_buf why = TEXT_BUF_INIT;
-		struct scan_member m = { };
 		char path[300];
 
 		snprintf(path, sizeof(path), "/dev/%s", d->d_name);
-		if (is_candidate(d->d_name) && !read_member(path, &m, &why)) {
-			if (matches(m.img.sb, filter)) {
-				ret = append(out, &m);
-			} else {
-				free(m.path);
-				bce_sb_image_exit(&m.img);
-			}
-		}
-		bce_text_exit(&why);
+		if (is_candidate(d->d_name))
+			ret = add_if_asked_for(out, path, filter);
 	}
 	closedir(dir);
 	if (ret)
@@ -181,14 +214,37 @@ int scan_all(struct scan_list *out, const struct scan_filter *filter)
 	return ret;
 }
 
+int scan_unmet(struct scan_list *out, const struct scan_filter *filter)
+{
+	struct udev *udev = udev_new();
+	struct udev_enumerate *all = udev ? udev_enumerate_new(udev) : NULL;
+	struct udev_list_entry *entry;
+	unsigned int nr_before = out->nr;
+	int ret = all ? udev_enumerate_add_match_subsystem(all, "block") : -ENOMEM;
+
+	if (!ret)
+		ret = udev_enumerate_scan_devices(all);
+	entry = ret ? NULL : udev_enumerate_get_list_entry(all);
+	for (; !ret && entry; entry = udev_list_entry_get_next(entry)) {
+		struct udev_device *dev = udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
+		const char *path = dev ? udev_device_get_devnode(dev) : NULL;
+
+		if (path && !udev_device_get_is_initialized(dev) && is_candidate(udev_device_get_sysname(dev)) &&
+		    !is_listed(out, path))
+			ret = add_if_asked_for(out, path, filter);
+		udev_device_unref(dev);
+	}
+	udev_enumerate_unref(all);
+	udev_unref(udev);
+	while (ret && out->nr > nr_before)
+		remove_last(out);
+	return ret;
+}
+
 void scan_exit(struct scan_list *l)
 {
-	while (l->nr) {
-		struct scan_member *m = &l->member[--l->nr];
-
-		free(m->path);
-		bce_sb_image_exit(&m->img);
-	}
+	while (l->nr)
+		remove_last(l);
 	free(l->member);
 	l->member = NULL;
 }
