@@ -334,7 +334,9 @@ int bce_journal_stop(struct journal *j, u64 *seq, struct journal_ring_end *ends)
 	for (dev = 0; dev < BCH_MEMBERS_MAX; dev++)
 		ends[dev] = (struct journal_ring_end) {
 			.last_bucket		= j->dev[dev].cur_idx,
-			.last_offset_sectors	= j->dev[dev].used_sectors,
+			/* behind an entry that was not written nobody looks for more in that bucket */
+			.last_offset_sectors	= j->dev[dev].failed ? j->dev[dev].bucket_sectors :
+						  j->dev[dev].used_sectors,
 		};
 	spin_unlock(&j->lock);
 	return 0;
