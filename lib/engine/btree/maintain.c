@@ -344,7 +344,9 @@ int bce_maintain_init(struct btrees *b)
 {
 	unsigned int i;
 
-	b->maintain_wq = alloc_workqueue("bce_btree_maintain", WQ_UNBOUND | WQ_MEM_RECLAIM,
+	/* kept from an earlier time of writing */
+	if (!b->maintain_wq)
+		b->maintain_wq = alloc_workqueue("bce_btree_maintain", WQ_UNBOUND | WQ_MEM_RECLAIM,
 					 BTREE_MAINTAIN_WORKERS);
 	if (!b->maintain_wq)
 		return -ENOMEM;
