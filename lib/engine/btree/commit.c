@@ -695,6 +695,12 @@ static int res_get(struct commit *c)
 			return 0;
 		bce_journal_res_put(j, &c->res);
 	}
+	if (!j && c->b->writing.held_seq) {
+		/* keys count on within the entry, so that accounting versions rise */
+		c->res.seq = c->b->writing.held_seq;
+		c->res.offset = atomic64_fetch_add(c->journal_u64s, &c->b->memory_seq);
+		return 0;
+	}
 	if (!j) {
 		c->res.seq = atomic64_inc_return(&c->b->memory_seq);
 		c->res.offset = 0;
@@ -796,7 +802,7 @@ static void apply_node(struct commit *c, struct commit_node *cn, u64 seq)
 
 	if (!cn->nr && !cn->nr_deltas)
 		return;
-	if (!c->b->writing.journal)
+	if (!c->b->writing.journal && !c->b->writing.held_seq)
 		n->open.written_id = OPEN_NEVER_WRITTEN;	/* even if it was read from disk */
 	apply_updates(c, cn);
 	apply_deltas(c, cn);

@@ -313,6 +313,18 @@ static struct btree_node *root_get(struct btrees *b, unsigned int btree_id)
 	return n;
 }
 
+/* The old root stays in the cache, under an identity that nobody looks for. */
+void bce_btree_forget(struct btrees *b, unsigned int btree_id)
+{
+	mutex_lock(&b->roots_lock);
+	spin_lock(&b->root_keys_lock);
+	b->root_key[btree_id] = (struct journal_root) { };
+	spin_unlock(&b->root_keys_lock);
+	smp_store_release(&b->roots[btree_id], NULL);
+	mutex_unlock(&b->roots_lock);
+}
+EXPORT_SYMBOL_GPL(bce_btree_forget);
+
 struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id)
 {
 	struct btree_node *n;

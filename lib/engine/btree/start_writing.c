@@ -6,6 +6,9 @@
  * nodes and the triggers, and from then on transactions are committed. Without a journal all stays
  * in memory: nodes that were changed are never written and never dropped.
  *
+ * Repair is in between: its transactions stay in memory (held_seq), are looked at as a whole, and are
+ * then written by a start with a journal, which the nodes they changed pin like those of a replay.
+ *
  * After the end of writing nodes can still be read. What could not be written because of an error
  * stays in memory until the btrees are closed; its pins go, as the journal does. The journal is closed
  * before the btrees: reclaim may just be looking at a node.
@@ -43,6 +46,19 @@ void bce_writing_exit(struct btrees *b)
 	percpu_free_rwsem(&b->exclusive);
 }
 
+struct held {
+	struct journal	*j;
+	u64		seq;
+};
+
+static void pin_held(void *ctx, struct btree_node *n)
+{
+	const struct held *h = ctx;
+
+	if (READ_ONCE(n->dirty))
+		bce_journal_pin_add(h->j, &n->pin, h->seq, bce_node_pin_flush);
+}
+
 int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config *config,
 			     u64 replay_seq)
 {
@@ -54,6 +70,10 @@ int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config 
 	ret = config->journal ? bce_maintain_init(b) : 0;
 	if (!ret && b->config.overlay)
 		ret = bce_btrees_replay(b, replay_seq);
+	else if (!ret && config->journal)
+		/* nobody else changes nodes yet */
+		bce_node_cache_for_each(&b->cache, pin_held,
+					&(struct held) { config->journal, replay_seq });
 	if (ret) {
 		bce_btrees_stop_writing(b);
 		return ret;

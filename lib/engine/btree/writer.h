@@ -50,7 +50,12 @@ struct btree_trigger_ops {
 };
 
 struct btrees_write_config {
-	struct journal			*journal;	/* NULL: nothing leaves memory (tests) */
+	struct journal			*journal;	/* NULL: nothing leaves memory (tests, repair) */
+	/*
+	 * Without @journal: what is changed is to be written by a later start, as if it had come with
+	 * this entry, which is on the members. 0: nobody will ever write it
+	 */
+	u64				held_seq;
 	u8				csum_type;	/* of metadata */
 	const struct btree_space_ops	*space;		/* NULL with @journal */
 	void				*space_ctx;
@@ -60,7 +65,8 @@ struct btrees_write_config {
 /**
  * bce_btrees_start_writing() - transactions may be committed from now on
  * With an overlay its keys are put into the nodes first, pinning entry @replay_seq, and the
- * overlay is used no more (the caller may free it). Return: 0, -EIO, -ENOMEM.
+ * overlay is used no more (the caller may free it). What was changed without a journal before
+ * (held_seq) pins that entry, too. Return: 0, -EIO, -ENOMEM.
  */
 int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config *config,
 			     u64 replay_seq);
@@ -69,6 +75,12 @@ int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config 
  * Context: may sleep long. Return: 0 or the first error.
  */
 int bce_btrees_flush(struct btrees *b);
+/**
+ * bce_btree_forget() - a btree begins anew, empty
+ * For one that cannot be read and can be derived from others. Its nodes are not given back: who
+ * calls this recomputes what is in use. Before any writing; the overlay has no keys of it any more.
+ */
+void bce_btree_forget(struct btrees *b, unsigned int btree_id);
 /*
  * No transaction runs any more; pins of unwritten keys (after an error) are dropped. The journal
  * has been stopped or halted, and is to be closed before the btrees.

@@ -262,6 +262,13 @@ void bce_overlay_free(struct overlay *o)
 	kfree(o);
 }
 
+void bce_overlay_drop(struct overlay *o, unsigned int btree_id)
+{
+	memset(o->tree[btree_id], 0, sizeof(o->tree[btree_id]));
+	if (btree_id == BTREE_ID_accounting)
+		o->deltas.nr = 0;
+}
+
 static const struct overlay_tree *overlay_tree(const struct overlay *o, unsigned int btree_id,
 					       unsigned int level)
 {

@@ -15,6 +15,8 @@ struct overlay;
  */
 int bce_overlay_build(struct overlay **out, const struct journal_replay *r);
 void bce_overlay_free(struct overlay *o);
+/* keys of this btree are not wanted any more; nobody reads meanwhile */
+void bce_overlay_drop(struct overlay *o, unsigned int btree_id);
 
 /* is there any key at this btree and level? */
 bool bce_overlay_has(const struct overlay *o, unsigned int btree_id, unsigned int level);
