@@ -116,16 +116,7 @@ static void close_devices(struct small_set *s)
 	}
 }
 
-static int start(struct small_set *s, char why[512])
-{
-	int ret = bce_set_start(s->set);
-
-	if (ret)
-		snprintf(why, 512, "start: error %d", ret);
-	return ret ?: bce_set_go_rw(s->set, why);
-}
-
-int small_set_open(struct small_set *s, char why[512])
+int small_set_start(struct small_set *s, char why[512])
 {
 	struct bce_member_source src[SMALL_SET_DEVS];
 	struct bce_open_opts opts = { .initialise = true, .message = message, .message_ctx = s };
@@ -147,7 +138,21 @@ int small_set_open(struct small_set *s, char why[512])
 		close_devices(s);
 		return ret;
 	}
-	ret = start(s, why);
+	ret = bce_set_start(s->set);
+	if (ret) {
+		snprintf(why, 512, "start: error %d", ret);
+		small_set_close(s, false);
+	}
+	return ret;
+}
+
+int small_set_open(struct small_set *s, char why[512])
+{
+	int ret = small_set_start(s, why);
+
+	if (ret)
+		return ret;
+	ret = bce_set_go_rw(s->set, why);
 	if (ret)
 		small_set_close(s, false);
 	return ret;

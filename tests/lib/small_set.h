@@ -39,6 +39,8 @@ void small_set_format(struct small_set *s, const struct small_shape *shape);
 void small_set_copy(struct small_set *to, const struct small_set *from);
 void small_set_free(struct small_set *s);
 
+/* open and start, to be read; it may go read-write. Return as small_set_open() */
+int small_set_start(struct small_set *s, char why[512]);
 /* open, start, go read-write. Return: 0 or what failed (said in @why, 512 bytes); it is closed then */
 int small_set_open(struct small_set *s, char why[512]);
 /* @clean: shut down; else as a crash of the program leaves it. Return: of the shutdown */

@@ -226,7 +226,7 @@ static void pos_text(struct text_buf *out, const struct accounting_pos *pos)
 	bce_text_printf(out, " at %llu:%llu:%u", p.inode, p.offset, p.snapshot);
 }
 
-static void check_listed(struct alloc_check *a, enum bce_error id,
+static int check_listed(struct alloc_check *a, enum bce_error id,
 			 const struct accounting_pos *pos)
 {
 	struct text_buf text = TEXT_BUF_INIT;
@@ -235,16 +235,17 @@ static void check_listed(struct alloc_check *a, enum bce_error id,
 					 pos->replicas.nr_required, pos->replicas.devs,
 					 min_t(unsigned int, pos->replicas.nr_devs,
 					       ACCOUNTING_REPLICAS_DEVS_MAX)))
-		return;
+		return 0;
 	replicas_text(&text, pos);
 	bce_log_error(a->c->log, id, "superblock: replicas entry %s is missing",
 		      bce_text_str(&text));
 	bce_text_exit(&text);
+	return mend_replicas(a, pos);
 }
 
 /* ---- stored against recomputed ---- */
 
-static void mismatch(struct alloc_check *a, const struct accounting_pos *pos, const s64 *stored,
+static int mismatch(struct alloc_check *a, const struct accounting_pos *pos, const s64 *stored,
 		     const s64 *want)
 {
 	struct text_buf text = TEXT_BUF_INIT;
@@ -255,6 +256,7 @@ static void mismatch(struct alloc_check *a, const struct accounting_pos *pos, co
 		      bce_text_str(&text), stored[0], stored[1], stored[2], want[0], want[1],
 		      want[2]);
 	bce_text_exit(&text);
+	return mend_account(a, pos, stored, want);
 }
 
 static bool all_zero(const s64 *d)
@@ -285,15 +287,19 @@ static void check_devs(struct alloc_check *a, const struct accounting_pos *pos)
 	bce_text_exit(&text);
 }
 
-static void compare_inum(struct alloc_check *a, u64 inum, const s64 *stored)
+static int compare_inum(struct alloc_check *a, const struct accounting_pos *pos, const s64 *stored)
 {
 	static const s64 none[ACCOUNTING_COUNTERS_MAX];
-	struct check_inum *want = inum_find(a, inum);
+	struct check_inum *want = inum_find(a, le64_to_cpu(pos->inum.inum));
+	int ret = 0;
 
-	if (memcmp(stored, want ? want->d : none, sizeof(none)))
+	if (memcmp(stored, want ? want->d : none, sizeof(none))) {
 		a->c->inum_mismatches++;
+		ret = mend_account(a, pos, stored, want ? want->d : none);
+	}
 	if (want)
 		memset(want->d, 0, sizeof(want->d));	/* settled */
+	return ret;
 }
 
 static int compare_key(struct alloc_check *a, unsigned int btree_id, unsigned int level,
@@ -310,65 +316,79 @@ static int compare_key(struct alloc_check *a, unsigned int btree_id, unsigned in
 		stored[i] = bce_accounting_counter(k, i);
 	if (!all_zero(stored)) {
 		check_devs(a, &pos);
-		if (pos.type == ACCOUNTING_replicas)
+		/* what is mended is listed when it is known what counts */
+		if (pos.type == ACCOUNTING_replicas && !a->mend)
 			check_listed(a, BCE_ERR_accounting_replicas_not_marked, &pos);
 	}
 	if (a->incomplete)
 		return 0;
-	if (pos.type == ACCOUNTING_inum) {
-		compare_inum(a, le64_to_cpu(pos.inum.inum), stored);
-		return 0;
-	}
+	if (pos.type == ACCOUNTING_inum)
+		return compare_inum(a, &pos, stored);
 	if (a->counter)
 		want = slot_of(a->counter, a->counter_bits, k->p);
 	if (want && want->used)
 		want->seen = true;
 	else
 		want = NULL;
-	if (memcmp(stored, want ? want->d : none, sizeof(none)))
-		mismatch(a, &pos, stored, want ? want->d : none);
-	return 0;
+	return memcmp(stored, want ? want->d : none, sizeof(none)) ?
+		mismatch(a, &pos, stored, want ? want->d : none) : 0;
 }
 
-static void compare_missing(struct alloc_check *a)
+static int compare_missing(struct alloc_check *a)
 {
 	static const s64 none[ACCOUNTING_COUNTERS_MAX];
+	int ret = 0;
 
-	for (size_t i = 0; a->counter && i < 1UL << a->counter_bits; i++) {
+	for (size_t i = 0; !ret && a->counter && i < 1UL << a->counter_bits; i++) {
 		const struct check_counter *slot = &a->counter[i];
 		struct accounting_pos pos = bce_accounting_pos_decode(slot->pos);
 
 		if (!slot->used || all_zero(slot->d))
 			continue;
 		if (pos.type == ACCOUNTING_replicas)
-			check_listed(a, BCE_ERR_ptr_to_missing_replicas_entry, &pos);
-		if (!a->incomplete && !slot->seen)
-			mismatch(a, &pos, none, slot->d);
+			ret = check_listed(a, BCE_ERR_ptr_to_missing_replicas_entry, &pos);
+		if (!ret && !a->incomplete && !slot->seen)
+			ret = mismatch(a, &pos, none, slot->d);
 	}
+	return ret;
 }
 
-static void count_inums(struct alloc_check *a)
+/* counters of an inode that the btree does not have */
+static int missing_inum(struct alloc_check *a, const struct check_inum *inum)
+{
+	static const s64 none[ACCOUNTING_COUNTERS_MAX];
+	struct accounting_pos pos = { .type = ACCOUNTING_inum };
+
+	if (all_zero(inum->d))
+		return 0;
+	a->c->inum_mismatches++;
+	pos.inum.inum = cpu_to_le64(inum->inum);
+	return mend_account(a, &pos, none, inum->d);
+}
+
+static int count_inums(struct alloc_check *a)
 {
 	u64 *nr = &a->c->inum_mismatches;
+	int ret = 0;
 
 	if (a->incomplete)
-		return;
-	for (size_t i = 0; i < a->nr_inums; i++)
-		*nr += !all_zero(a->inum[i].d);
-	*nr += !all_zero(a->inum0.d);
+		return 0;
+	for (size_t i = 0; !ret && i < a->nr_inums; i++)
+		ret = missing_inum(a, &a->inum[i]);
+	if (!ret)
+		ret = missing_inum(a, &a->inum0);
 	if (*nr)
 		bce_log_line(a->c->log, BCE_LOG_WARN,
 			     "btree accounting: counters of %llu inodes differ from their extents",
 			     *nr);
+	return ret;
 }
 
 int check_accounting_compare(struct alloc_check *a)
 {
 	int ret = check_walk(a, BTREE_ID_accounting, 0, "accounting", compare_key);
 
-	if (ret)
-		return ret;
-	compare_missing(a);
-	count_inums(a);
-	return 0;
+	if (!ret)
+		ret = compare_missing(a);
+	return ret ?: count_inums(a);
 }

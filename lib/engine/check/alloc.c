@@ -166,8 +166,10 @@ static int make_tables(struct alloc_check *a)
 	return 0;
 }
 
-static void free_tables(struct alloc_check *a)
+void check_alloc_free(struct alloc_check *a)
 {
+	if (!a)
+		return;
 	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++)
 		kvfree(a->dev[i].bucket);
 	for (size_t i = 0; i < a->nr_runs; i++)
@@ -186,6 +188,7 @@ static void check_version(struct alloc_check *a, unsigned int btree_id, const st
 {
 	u64 newest = a->c->replay ? a->c->replay->key_version : 0;
 
+	mend_version(a, k->version.hi || btree_id == BTREE_ID_accounting ? 0 : k->version.lo);
 	if (!a->c->replay || btree_id == BTREE_ID_accounting ||
 	    (!k->version.hi && k->version.lo <= newest))
 		return;
@@ -254,7 +257,7 @@ static int read_alloc_key(struct alloc_check *a, unsigned int btree_id, unsigned
 	if (!b) {
 		bce_log_error(a->c->log, BCE_ERR_alloc_key_to_missing_dev_bucket,
 			      "btree alloc %llu:%llu: no such bucket", k->p.inode, k->p.offset);
-		return 0;
+		return mend_drop(a, btree_id, k->p);
 	}
 	if (!bce_key_type_is_alloc(k->type) || bce_alloc_decode(k, &info))
 		return 0;	/* the rules of keys have told */
@@ -477,7 +480,7 @@ static void compare_buckets(struct alloc_check *a)
 	}
 }
 
-static int run(struct alloc_check *a)
+int check_alloc_walk(struct alloc_check *a)
 {
 	int ret;
 
@@ -490,33 +493,42 @@ static int run(struct alloc_check *a)
 	ret = check_walk(a, BTREE_ID_stripes, 0, "stripes", read_first);
 	if (!ret)
 		ret = check_walk(a, BTREE_ID_reflink, 0, "reflink", read_first);
-	if (!ret)
-		ret = read_all(a);
+	return ret ?: read_all(a);
+}
+
+static int run(struct alloc_check *a)
+{
+	int ret = check_alloc_walk(a);
+
 	if (ret)
 		return ret;
-
 	if (!a->incomplete) {
 		compare_buckets(a);
 		check_index_missing(a);
-		check_stripes_compare(a);
-		check_shared_compare(a);
+		ret = check_stripes_compare(a) ?: check_shared_compare(a);
 	}
-	ret = check_backpointers_compare(a);
+	if (!ret)
+		ret = check_backpointers_compare(a);
 	if (!ret)
 		ret = check_account_buckets(a);
 	return ret ?: check_accounting_compare(a);
 }
 
-int bce_check_allocations(struct check *c)
+struct alloc_check *check_alloc_new(struct check *c)
 {
 	struct alloc_check *a = kvzalloc(sizeof(*a), GFP_KERNEL);
-	int ret;
 
-	if (!a)
-		return -ENOMEM;
-	a->c = c;
-	ret = run(a);
-	free_tables(a);
+	if (a)
+		a->c = c;
+	return a;
+}
+
+int bce_check_allocations(struct check *c)
+{
+	struct alloc_check *a = check_alloc_new(c);
+	int ret = a ? run(a) : -ENOMEM;
+
+	check_alloc_free(a);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_check_allocations);

@@ -14,20 +14,15 @@
 
 #include "engine/key/text.h"
 
-#define GENBITS_SHIFT		56	/* of freespace positions */
 #define GENBITS_GENS_SHIFT	4	/* generations by 16 */
-#define LRU_TIME_BITS		48
-#define LRU_TIME_MASK		((1ULL << LRU_TIME_BITS) - 1)
-#define LRU_ID_FRAGMENTATION	0xffff
-#define GENS_PER_KEY		256
 
-static unsigned int expected_genbits(const struct check_bucket *b)
+unsigned int check_expected_genbits(const struct check_bucket *b)
 {
 	return (u8)(b->gen - b->oldest_gen) >> GENBITS_GENS_SHIFT;
 }
 
 /* buckets without a key are free, of generation 0 */
-static bool is_free(const struct check_bucket *b)
+bool check_bucket_is_free(const struct check_bucket *b)
 {
 	return !(b->flags & BUCKET_HAS_KEY) || b->type == BCH_DATA_free;
 }
@@ -52,13 +47,13 @@ static void free_bucket(struct alloc_check *a, unsigned int dev, u64 bucket, uns
 {
 	struct check_bucket *b = check_bucket_at(a, dev, bucket);
 
-	if (is_free(b) && genbits == expected_genbits(b))
+	if (check_bucket_is_free(b) && genbits == check_expected_genbits(b))
 		b->flags |= BUCKET_IN_FREESPACE;
 	else
 		bce_log_error(a->c->log, BCE_ERR_need_discard_freespace_key_bad,
 			      "btree freespace: bucket %u:%llu, generation bits %u: its alloc key says type %s, bits %u",
 			      dev, bucket, genbits, bce_data_type_name(b->type),
-			      expected_genbits(b));
+			      check_expected_genbits(b));
 }
 
 static void check_freespace(struct alloc_check *a, const struct bkey *k)
@@ -100,41 +95,46 @@ static void check_need_discard(struct alloc_check *a, const struct bkey *k)
 
 /* ---- bucket_gens ---- */
 
-static void check_gen_byte(struct alloc_check *a, unsigned int dev, u64 bucket, u8 gen)
+static int check_gen_byte(struct alloc_check *a, unsigned int dev, u64 bucket, u8 gen)
 {
 	struct check_bucket *b = check_bucket_at(a, dev, bucket);
+	int ret = 0;
 
 	if (!b) {
 		if (gen)
 			bce_log_error(a->c->log, BCE_ERR_bucket_gens_nonzero_for_invalid_buckets,
 				      "btree bucket_gens: bucket %u:%llu does not exist, generation %u",
 				      dev, bucket, gen);
-		return;
+		return 0;
 	}
 	b->flags |= BUCKET_IN_GENS;
-	if (!(b->flags & BUCKET_HAS_KEY)) {
-		if (gen)
-			bce_log_error(a->c->log, BCE_ERR_bucket_gens_hole_wrong,
-				      "btree bucket_gens: bucket %u:%llu has no alloc key, generation %u",
-				      dev, bucket, gen);
+	if (!(b->flags & BUCKET_HAS_KEY) && gen) {
+		bce_log_error(a->c->log, BCE_ERR_bucket_gens_hole_wrong,
+			      "btree bucket_gens: bucket %u:%llu has no alloc key, generation %u",
+			      dev, bucket, gen);
+		ret = mend_gen(a, dev, bucket, gen, GEN_LISTED);
+	} else if (!(b->flags & BUCKET_HAS_KEY)) {
+		return 0;
 	} else if (gen != b->gen) {
 		bce_log_error(a->c->log, BCE_ERR_bucket_gens_key_wrong,
 			      "btree bucket_gens: bucket %u:%llu: generation %u, should be %u",
 			      dev, bucket, gen, b->gen);
 	}
+	return ret;
 }
 
-static void check_bucket_gens(struct alloc_check *a, const struct bkey *k)
+static int check_bucket_gens(struct alloc_check *a, const struct bkey *k)
 {
 	const struct bch_bucket_gens *v = k->v;
 	u64 first = k->p.offset * GENS_PER_KEY;
 	const struct member_info *m;
+	int ret = 0;
 
 	if (k->p.inode >= BCH_MEMBERS_MAX || !a->dev[k->p.inode].info) {
 		bce_log_error(a->c->log, BCE_ERR_bucket_gens_to_invalid_dev,
 			      "btree bucket_gens %llu:%llu: no such member", k->p.inode,
 			      k->p.offset);
-		return;
+		return 0;
 	}
 	m = a->dev[k->p.inode].info;
 	if (k->p.offset > U32_MAX || first >= m->nbuckets ||
@@ -142,23 +142,24 @@ static void check_bucket_gens(struct alloc_check *a, const struct bkey *k)
 		bce_log_error(a->c->log, BCE_ERR_bucket_gens_to_invalid_buckets,
 			      "btree bucket_gens %llu:%llu: no such buckets", k->p.inode,
 			      k->p.offset);
-		return;
+		return 0;
 	}
 	if (!m->freespace_initialized || bkey_val_bytes(k) < sizeof(*v))
-		return;
-	for (unsigned int i = 0; i < GENS_PER_KEY; i++)
-		check_gen_byte(a, k->p.inode, first + i, v->gens[i]);
+		return 0;
+	for (unsigned int i = 0; !ret && i < GENS_PER_KEY; i++)
+		ret = check_gen_byte(a, k->p.inode, first + i, v->gens[i]);
+	return ret;
 }
 
 /* ---- lru ---- */
 
-static u64 read_lru_time(const struct check_bucket *b)
+u64 check_read_lru_time(const struct check_bucket *b)
 {
 	return b->type == BCH_DATA_cached ? b->read_time & LRU_TIME_MASK : 0;
 }
 
-static u64 fragmentation_time(const struct alloc_check *a, unsigned int dev,
-			      const struct check_bucket *b)
+u64 check_fragmentation_time(const struct alloc_check *a, unsigned int dev,
+			     const struct check_bucket *b)
 {
 	struct alloc_info info;
 
@@ -184,9 +185,9 @@ static void check_lru(struct alloc_check *a, const struct bkey *k)
 		return;
 	}
 	if (id == LRU_ID_FRAGMENTATION)
-		want = fragmentation_time(a, dev, b);
+		want = check_fragmentation_time(a, dev, b);
 	else if (id == dev)
-		want = read_lru_time(b);
+		want = check_read_lru_time(b);
 	if (want != time)
 		bce_log_error(a->c->log, BCE_ERR_lru_entry_bad,
 			      "btree lru %u at %llu: bucket %u:%llu belongs at %llu (type %s)", id,
@@ -204,7 +205,7 @@ int check_index_key(struct alloc_check *a, unsigned int btree_id, const struct b
 	else if (btree_id == BTREE_ID_lru)
 		check_lru(a, k);
 	else if (k->type == KEY_TYPE_bucket_gens)
-		check_bucket_gens(a, k);
+		return check_bucket_gens(a, k);
 	return 0;
 }
 
@@ -216,7 +217,7 @@ static void missing_index(struct alloc_check *a, unsigned int dev, u64 bucket,
 	if (b->type == BCH_DATA_free && !(b->flags & BUCKET_IN_FREESPACE))
 		bce_log_error(a->c->log, BCE_ERR_freespace_key_wrong,
 			      "btree freespace: free bucket %u:%llu (generation bits %u) is missing",
-			      dev, bucket, expected_genbits(b));
+			      dev, bucket, check_expected_genbits(b));
 	if (b->type == BCH_DATA_need_discard && !(b->flags & BUCKET_IN_NEED_DISCARD))
 		bce_log_error(a->c->log, BCE_ERR_need_discard_key_wrong,
 			      "btree need_discard: bucket %u:%llu is missing", dev, bucket);
@@ -229,14 +230,14 @@ static void missing_index(struct alloc_check *a, unsigned int dev, u64 bucket,
 static void missing_lru(struct alloc_check *a, unsigned int dev, u64 bucket,
 			const struct check_bucket *b)
 {
-	if (read_lru_time(b) && !(b->flags & BUCKET_IN_READ_LRU))
+	if (check_read_lru_time(b) && !(b->flags & BUCKET_IN_READ_LRU))
 		bce_log_error(a->c->log, BCE_ERR_alloc_key_to_missing_lru_entry,
 			      "btree lru: cached bucket %u:%llu, read at %llu, is missing", dev,
-			      bucket, read_lru_time(b));
-	if (fragmentation_time(a, dev, b) && !(b->flags & BUCKET_IN_FRAG_LRU))
+			      bucket, check_read_lru_time(b));
+	if (check_fragmentation_time(a, dev, b) && !(b->flags & BUCKET_IN_FRAG_LRU))
 		bce_log_error(a->c->log, BCE_ERR_alloc_key_to_missing_lru_entry,
 			      "btree lru: fragmented bucket %u:%llu is missing at %llu", dev,
-			      bucket, fragmentation_time(a, dev, b));
+			      bucket, check_fragmentation_time(a, dev, b));
 }
 
 /* consecutive buckets without a key that are not in freespace are one finding */

@@ -132,7 +132,12 @@ struct alloc_check {
 	struct backpointer_run		*run;
 	size_t				nr_runs, runs_room;
 	struct merge			*merge;		/* while backpointers are compared */
+	struct mend			*mend;		/* NULL: only told what is wrong */
 };
+
+int check_alloc_walk(struct alloc_check *a);
+struct alloc_check *check_alloc_new(struct check *c);
+void check_alloc_free(struct alloc_check *a);
 
 /* room for one more in an array that doubles; 0 or -ENOMEM */
 int check_array_room(void **array, size_t nr, size_t *room, size_t each);
@@ -152,6 +157,32 @@ typedef int (*check_key_fn)(struct alloc_check *a, unsigned int btree_id, unsign
 int check_walk(struct alloc_check *a, unsigned int btree_id, unsigned int level,
 	       const char *pass, check_key_fn fn);
 
+/*
+ * mend.c: what is noted while the walks go on, and changed when they are over. All of them do nothing
+ * where nothing is mended.
+ */
+/* a reference says which generation its bucket is in */
+int mend_gen(struct alloc_check *a, unsigned int dev, u64 bucket, u8 gen, unsigned int kind);
+enum mend_gen_kind { GEN_OF_CACHED, GEN_LISTED, GEN_OF_DATA };	/* the stronger word last */
+/* @k, whose value is copied, is to be at its position; type deleted: nothing is */
+int mend_put(struct alloc_check *a, unsigned int btree_id, const struct bkey *k);
+/* nothing is to be there */
+int mend_drop(struct alloc_check *a, unsigned int btree_id, struct bpos p);
+/* a counter is to change by so much */
+int mend_account(struct alloc_check *a, const struct accounting_pos *pos, const s64 *stored,
+		 const s64 *want);
+int mend_backpointer(struct alloc_check *a, const struct check_backpointer *e);
+void mend_version(struct alloc_check *a, u64 version);
+int mend_bitmap(struct alloc_check *a, unsigned int dev, u64 sector);
+int mend_replicas(struct alloc_check *a, const struct accounting_pos *pos);
+/* key versions, reference counts, sectors of stripes' blocks */
+int mend_shared(struct alloc_check *a, const struct check_shared *s);
+int mend_stripe(struct alloc_check *a, const struct check_stripe *s);
+/* mend_index.c: freespace, need_discard, bucket_gens, lru, as the table of buckets has them now */
+int mend_indexes(struct alloc_check *a);
+/* all that was noted */
+int mend_apply(struct alloc_check *a);
+
 /* alloc_refs.c: what a key refers to */
 int check_key_refs(struct alloc_check *a, unsigned int btree_id, unsigned int level,
 		   const struct bkey *k);
@@ -159,14 +190,25 @@ int check_key_refs(struct alloc_check *a, unsigned int btree_id, unsigned int le
 /* alloc_shared.c: stripes and indirect extents */
 int check_stripe_read(struct alloc_check *a, const struct bkey *k);
 struct check_stripe *check_stripe_find(struct alloc_check *a, u64 idx);
-void check_stripes_compare(struct alloc_check *a);
+int check_stripes_compare(struct alloc_check *a);
 int check_shared_read(struct alloc_check *a, const struct bkey *k);
 void check_shared_ref(struct alloc_check *a, const struct bkey *k);
-void check_shared_compare(struct alloc_check *a);
+int check_shared_compare(struct alloc_check *a);
 
 /* alloc_index.c: freespace, need_discard, bucket_gens, lru */
 int check_index_key(struct alloc_check *a, unsigned int btree_id, const struct bkey *k);
 void check_index_missing(struct alloc_check *a);
+/* times under which the bucket stands in the lru btree; 0: it does not */
+u64 check_read_lru_time(const struct check_bucket *b);
+u64 check_fragmentation_time(const struct alloc_check *a, unsigned int dev,
+			     const struct check_bucket *b);
+unsigned int check_expected_genbits(const struct check_bucket *b);
+bool check_bucket_is_free(const struct check_bucket *b);
+#define LRU_TIME_BITS		48
+#define LRU_TIME_MASK		((1ULL << LRU_TIME_BITS) - 1)
+#define LRU_ID_FRAGMENTATION	0xffff
+#define GENBITS_SHIFT		56	/* of freespace positions */
+#define GENS_PER_KEY		256
 
 /* backpointers.c */
 int check_backpointer_expect(struct alloc_check *a, const struct check_backpointer *e);

@@ -58,13 +58,14 @@ static void ptr_error(struct alloc_check *a, const struct key_ptrs *ps, enum bce
 		      ps->k->p.snapshot, ps->level, ptr->dev, ptr->sector, ptr->gen, what);
 }
 
-static void check_gen(struct alloc_check *a, const struct key_ptrs *ps, struct key_ptr *ptr,
-		      const struct check_bucket *b)
+static int check_gen(struct alloc_check *a, const struct key_ptrs *ps, struct key_ptr *ptr,
+		     u64 bucket, const struct check_bucket *b)
 {
 	int lag = gen_lag(b->gen, ptr->p.ptr.gen);
+	unsigned int kind = ptr->p.ptr.cached ? GEN_OF_CACHED : GEN_OF_DATA;
 
 	if (!(b->flags & BUCKET_HAS_KEY))
-		return;
+		return mend_gen(a, ptr->p.ptr.dev, bucket, ptr->p.ptr.gen, kind);
 	if (lag < 0)
 		ptr_error(a, ps, BCE_ERR_ptr_gen_newer_than_bucket_gen, &ptr->p.ptr,
 			  "newer than its bucket");
@@ -75,6 +76,8 @@ static void check_gen(struct alloc_check *a, const struct key_ptrs *ps, struct k
 		ptr_error(a, ps, BCE_ERR_stale_dirty_ptr, &ptr->p.ptr,
 			  "its bucket has been reused");
 	ptr->stale = ptr->p.ptr.cached && lag;
+	return lag < 0 && kind == GEN_OF_DATA ?
+		mend_gen(a, ptr->p.ptr.dev, bucket, ptr->p.ptr.gen, kind) : 0;
 }
 
 static void mark_bucket(struct alloc_check *a, const struct key_ptrs *ps,
@@ -90,7 +93,7 @@ static void mark_bucket(struct alloc_check *a, const struct key_ptrs *ps,
 				  "pointer");
 }
 
-static void check_bitmap(struct alloc_check *a, const struct key_ptrs *ps,
+static int check_bitmap(struct alloc_check *a, const struct key_ptrs *ps,
 			 const struct extent_ptr *ptr)
 {
 	const struct member_info *m = a->dev[ptr->dev].info;
@@ -102,8 +105,9 @@ static void check_bitmap(struct alloc_check *a, const struct key_ptrs *ps,
 		if (i >= 64 || !(m->btree_bitmap & BIT_ULL(i))) {
 			ptr_error(a, ps, BCE_ERR_btree_bitmap_not_marked, ptr,
 				  "outside of the member's bitmap of btree nodes");
-			return;
+			return mend_bitmap(a, ptr->dev, ptr->sector);
 		}
+	return 0;
 }
 
 static void check_stripe_ref(struct alloc_check *a, const struct key_ptrs *ps,
@@ -153,6 +157,7 @@ static int check_ptr(struct alloc_check *a, const struct key_ptrs *ps, struct ke
 	struct check_bucket *b;
 	u64 bucket;
 	u32 offset;
+	int ret;
 
 	if (ptr->p.has_stripe)
 		check_stripe_ref(a, ps, ptr);
@@ -168,11 +173,11 @@ static int check_ptr(struct alloc_check *a, const struct key_ptrs *ps, struct ke
 		ptr_error(a, ps, BCE_ERR_ptr_to_invalid_device, p, "no such bucket");
 		return 0;
 	}
-	check_gen(a, ps, ptr, b);
+	ret = check_gen(a, ps, ptr, bucket, b);
 	mark_bucket(a, ps, ptr, bucket, b);
-	if (is_btree_node(ps))
-		check_bitmap(a, ps, p);
-	return p->cached ? 0 : expect_backpointer(a, ps, ptr);
+	if (!ret && is_btree_node(ps))
+		ret = check_bitmap(a, ps, p);
+	return ret || p->cached ? ret : expect_backpointer(a, ps, ptr);
 }
 
 /* ---- replicas, sums by snapshot, btree, inode ---- */

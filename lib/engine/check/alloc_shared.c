@@ -102,17 +102,25 @@ struct check_stripe *check_stripe_find(struct alloc_check *a, u64 idx)
 	return lo < a->nr_stripes && a->stripe[lo].idx == idx ? &a->stripe[lo] : NULL;
 }
 
-void check_stripes_compare(struct alloc_check *a)
+int check_stripes_compare(struct alloc_check *a)
 {
-	for (size_t i = 0; i < a->nr_stripes; i++) {
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < a->nr_stripes; i++) {
 		const struct check_stripe *s = &a->stripe[i];
+		bool differs = false;
 
 		for (unsigned int j = 0; j < s->nr_blocks; j++)
-			if (s->count[j] != s->w_count[j])
+			if (s->count[j] != s->w_count[j]) {
+				differs = true;
 				bce_log_error(a->c->log, BCE_ERR_stripe_sector_count_wrong,
 					      "btree stripes 0:%llu: block %u has %u sectors, should be %llu",
 					      s->idx, j, s->count[j], s->w_count[j]);
+			}
+		if (differs)
+			ret = mend_stripe(a, s);
 	}
+	return ret;
 }
 
 /* ---- indirect extents ---- */
@@ -181,14 +189,19 @@ void check_shared_ref(struct alloc_check *a, const struct bkey *k)
 	}
 }
 
-void check_shared_compare(struct alloc_check *a)
+int check_shared_compare(struct alloc_check *a)
 {
-	for (size_t i = 0; i < a->nr_shared; i++) {
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < a->nr_shared; i++) {
 		const struct check_shared *s = &a->shared[i];
 
-		if (s->refs != s->w_refs)
-			bce_log_error(a->c->log, BCE_ERR_reflink_v_refcount_wrong,
-				      "btree reflink 0:%llu: reference count %llu, should be %u",
-				      s->end, s->refs, s->w_refs);
+		if (s->refs == s->w_refs)
+			continue;
+		bce_log_error(a->c->log, BCE_ERR_reflink_v_refcount_wrong,
+			      "btree reflink 0:%llu: reference count %llu, should be %u", s->end,
+			      s->refs, s->w_refs);
+		ret = mend_shared(a, s);
 	}
+	return ret;
 }

@@ -140,7 +140,7 @@ static void merge_advance(struct merge *m)
 
 /* ---- both sides ---- */
 
-static void missing_backpointer(struct alloc_check *a, const struct check_backpointer *e,
+static int missing_backpointer(struct alloc_check *a, const struct check_backpointer *e,
 				const char *how)
 {
 	if (!a->incomplete)
@@ -148,6 +148,7 @@ static void missing_backpointer(struct alloc_check *a, const struct check_backpo
 			      "btree %s %llu:%llu:%u level %u: backpointer at %u:%llu %s",
 			      bce_btree_name(e->btree_id), e->pos_inode, e->pos_offset,
 			      e->pos_snapshot, e->level, e->dev, e->offset, how);
+	return mend_backpointer(a, e);
 }
 
 static void no_pointer(struct alloc_check *a, const struct bkey *k,
@@ -207,13 +208,16 @@ static int compare_key(struct alloc_check *a, unsigned int btree_id, unsigned in
 	struct merge *m = a->merge;
 	struct backpointer_info v;
 	bool met = false, agreed = false;
+	int ret = 0;
 
-	if (k->type != KEY_TYPE_backpointer || !bucket_known(a, k))
+	if (k->type != KEY_TYPE_backpointer)
 		return 0;
+	if (!bucket_known(a, k))
+		return mend_drop(a, btree_id, k->p);
 	bce_backpointer_decode(k, &v);
-	while ((e = merge_peek(m)) &&
+	while (!ret && (e = merge_peek(m)) &&
 	       place_cmp(e->dev, e->offset, k->p.inode, k->p.offset) < 0) {
-		missing_backpointer(a, e, "is missing");
+		ret = missing_backpointer(a, e, "is missing");
 		merge_advance(m);
 	}
 	while ((e = merge_peek(m)) && e->dev == k->p.inode && e->offset == k->p.offset) {
@@ -221,11 +225,10 @@ static int compare_key(struct alloc_check *a, unsigned int btree_id, unsigned in
 		agreed |= value_agrees(a, e, &v);
 		merge_advance(m);
 	}
-	if (!agreed)
-		no_pointer(a, k, &v);
-	if (met && !agreed)
-		missing_backpointer(a, &m->last, "says otherwise");
-	return 0;
+	if (ret || agreed)
+		return ret;
+	no_pointer(a, k, &v);
+	return met ? missing_backpointer(a, &m->last, "says otherwise") : mend_drop(a, btree_id, k->p);
 }
 
 int check_backpointers_compare(struct alloc_check *a)
@@ -238,7 +241,7 @@ int check_backpointers_compare(struct alloc_check *a)
 	a->merge = &m;
 	ret = check_walk(a, BTREE_ID_backpointers, 0, "backpointers", compare_key);
 	for (; !ret && (e = merge_peek(&m)); merge_advance(&m))
-		missing_backpointer(a, e, "is missing");
+		ret = missing_backpointer(a, e, "is missing");
 	a->merge = NULL;
 	return ret;
 }

@@ -82,4 +82,37 @@ int bce_check_allocations(struct check *c);
  */
 int bce_check_names(struct check *c);
 
+/*
+ * What repair does beside changing keys, and whom it tells.
+ * @said:        one change, as a line of text: btree, position, what was there, what is there now
+ * @replicas:    the superblock's table is to list these members; 0 or negative errno
+ * @bitmap:      the member's bitmap of btree nodes is to cover these sectors; likewise
+ * @key_version: no key has a later version than this
+ * @changes:     out: keys changed, entries added
+ */
+struct check_repair {
+	void	(*said)(void *ctx, const char *line);
+	int	(*replicas)(void *ctx, unsigned int data_type, unsigned int required, u64 devs);
+	int	(*bitmap)(void *ctx, unsigned int dev, u64 sector, u32 sectors);
+	void	(*key_version)(void *ctx, u64 version);
+	void	*ctx;
+	u64	changes;
+};
+
+/**
+ * bce_repair_allocations() - make everything that follows from the other keys what it has to be
+ *
+ * Alloc keys, freespace, need_discard, bucket_gens, lru, backpointers, accounting, reference counts of
+ * indirect extents, sectors of stripe blocks; replicas table and bitmaps through @r. Only what
+ * differs is written. What cannot be derived stays: the check after it tells.
+ *
+ * The btrees are in the state between reading and writing (held_seq of struct btrees_write_config), and
+ * nobody else changes them: what is recomputed would be outdated before it is written. @c as for
+ * bce_check_allocations(); its log is only told what goes wrong with the repair itself.
+ *
+ * Context: may sleep. Memory: as the check, and about 200 bytes per key that differs.
+ * Return: 0; -EIO a key that may refer to buckets cannot be read; -ENOMEM; of a commit.
+ */
+int bce_repair_allocations(struct check *c, struct check_repair *r);
+
 #endif

@@ -13,6 +13,7 @@
 #include "engine/sb/sb.h"
 
 #include <linux/minmax.h>
+#include <linux/stddef.h>
 #include <linux/string.h>
 
 #include "engine/format/ids.h"
@@ -153,4 +154,24 @@ void bce_sb_member(const struct bch_sb *sb, unsigned int idx, struct member_info
 
 	sb_member_record(sb, idx, &m);
 	sb_member_decode(&m, out);
+}
+
+/* ---- what it asks for ---- */
+
+u64 bce_sb_passes_required(const struct bch_sb *sb)
+{
+	size_t bytes;
+	const struct bch_sb_field_ext *ext = (const void *)bce_sb_field(sb, BCH_SB_FIELD_ext, &bytes);
+
+	return ext && bytes >= offsetofend(struct bch_sb_field_ext, recovery_passes_required) ?
+		le64_to_cpu(ext->recovery_passes_required[0]) : 0;
+}
+
+bool bce_sb_wants_check(const struct bch_sb *sb)
+{
+	if (!BCH_SB_FLAG(sb, INITIALIZED))
+		return false;
+	return bce_sb_passes_required(sb) || BCH_SB_FLAG(sb, HAS_ERRORS) ||
+		BCH_SB_FLAG(sb, HAS_TOPOLOGY_ERRORS) ||
+		!(le64_to_cpu(sb->compat[0]) >> BCH_COMPAT_alloc_info & 1);
 }

@@ -40,6 +40,11 @@ void bce_sb_image_exit(struct sb_image *img);
 /* first section of a type, NULL if absent; its length in bytes, header included */
 const struct bch_sb_field *bce_sb_field(const struct bch_sb *sb, unsigned int type, size_t *bytes);
 
+/* recovery passes the superblock asks for: bit per stable number (docs/format/40-recovery.md, 2) */
+u64 bce_sb_passes_required(const struct bch_sb *sb);
+/* should somebody check the set: passes, errors met, allocation information not complete? */
+bool bce_sb_wants_check(const struct bch_sb *sb);
+
 /* ---- header in CPU order ---- */
 struct sb_info {
 	u16	version;

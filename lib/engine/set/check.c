@@ -18,17 +18,9 @@
 #include "engine/format/errors.h"
 #include "engine/format/ids.h"
 #include "engine/sb/write.h"
+#include "engine/set/check_room.h"
 #include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
-
-/* what is too large for a stack */
-struct check_room {
-	struct journal_replay	journal;
-	struct member_info	member[BCH_MEMBERS_MAX];
-	const struct bch_sb	*sb;			/* the common part */
-	const struct bch_sb	*dev_sb[BCH_MEMBERS_MAX];
-	struct bch_sb		*copy[BCH_MEMBERS_MAX];	/* ours: of what the writer has */
-};
 
 /* Return: 0, -ENOMEM */
 static int copy_superblocks(struct bce_set *set, struct check_room *room, u64 present)
@@ -52,7 +44,7 @@ static int copy_superblocks(struct bce_set *set, struct check_room *room, u64 pr
 	return ret;
 }
 
-static int fill_room(struct bce_set *set, struct check_room *room)
+int bce_check_room_fill(struct bce_set *set, struct check_room *room)
 {
 	u64 present = bce_members_present(set->members);
 	int ret;
@@ -69,14 +61,14 @@ static int fill_room(struct bce_set *set, struct check_room *room)
 	return ret;
 }
 
-static void room_free(struct check_room *room)
+void bce_check_room_free(struct check_room *room)
 {
 	for (unsigned int i = 0; i < BCH_MEMBERS_MAX; i++)
 		kvfree(room->copy[i]);
 	kvfree(room);
 }
 
-static void count_findings(const struct bce_set *set, struct bce_check_result *out, bool before)
+void bce_check_count(const struct bce_set *set, struct bce_check_result *out, bool before)
 {
 	BUILD_BUG_ON(BCE_ERR_NR > BCE_CHECK_IDS);
 	out->findings = bce_log_errors_total(set->log) - (before ? 0 : out->findings);
@@ -137,7 +129,7 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 	if (!room)
 		return -ENOMEM;
 	memset(out, 0, sizeof(*out));
-	ret = fill_room(set, room);
+	ret = bce_check_room_fill(set, room);
 	if (ret)
 		goto out;
 	c = (struct check) {
@@ -153,15 +145,15 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 		.progress	= opts->progress,
 		.progress_ctx	= opts->progress_ctx,
 	};
-	count_findings(set, out, true);
+	bce_check_count(set, out, true);
 	ret = run_passes(set, room, &c, opts->passes ?: BCE_CHECK_ALL);
-	count_findings(set, out, false);
+	bce_check_count(set, out, false);
 	out->nodes = c.nodes;
 	out->unreadable_nodes = c.unreadable_nodes;
 	out->keys = c.keys;
 	out->inum_mismatches = c.inum_mismatches;
 out:
-	room_free(room);
+	bce_check_room_free(room);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_set_check);

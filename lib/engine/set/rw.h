@@ -90,6 +90,19 @@ __printf(2, 3) void bce_set_fail(struct bce_set *set, const char *fmt, ...);
 /* nothing is only in memory, and nothing pins the journal. 0; -EBUSY, -EIO, -EROFS */
 int bce_set_flush_all(struct bce_set *set);
 
+/* ---- rw_start.c ---- */
+
+/* may the set be written, as far as members, version and how it was opened go? */
+int bce_set_rw_possible(struct bce_set *set, struct text_buf *why);
+/* set->rw; its superblock writer, whose image is not written by that. Under rw_lock */
+int bce_set_rw_make(struct bce_set *set);
+int bce_set_sb_open(struct bce_set *set);
+
+/* ---- repair.c ---- */
+
+/* until all of it is written, the superblock asks for the passes that would repair the same; under its lock */
+int bce_set_repair_note(struct bce_set *set);
+
 /* ---- rw_suspend.c ---- */
 
 /* rw_lock, taken while the set is not suspended */

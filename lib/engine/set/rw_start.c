@@ -69,22 +69,23 @@ static int check_version(const struct bce_set *set, struct text_buf *why)
 
 static int check_passes(const struct bce_set *set, struct text_buf *why)
 {
-	const struct bch_sb_field_ext *ext;
-	size_t bytes;
-	u64 passes;
+	u64 passes = bce_sb_passes_required(set->best.sb);
 
 	if (!set->info.initialized)
 		return 0;
-	/* a section that is there has been found long enough */
-	ext = (const void *)bce_sb_field(set->best.sb, BCH_SB_FIELD_ext, &bytes);
-	passes = ext ? le64_to_cpu(ext->recovery_passes_required[0]) : 0;
+	if (set->repair == REPAIR_DONE || set->repair == REPAIR_WRITTEN)
+		return 0;
+	if (set->repair == REPAIR_FAILED) {
+		bce_text_printf(why, "a repair did not come to its end, and is only in memory: open the set anew");
+		return -EROFS;
+	}
 	if (passes) {
-		bce_text_printf(why, "the superblock asks for recovery passes 0x%llx first: check the set with Linux 6.12 (mount -o fsck)",
+		bce_text_printf(why, "the superblock asks for recovery passes 0x%llx first: repair the set (bcachectl fsck)",
 				passes);
 		return -EROFS;
 	}
 	if (!(set->info.compat >> BCH_COMPAT_alloc_info & 1)) {
-		bce_text_printf(why, "the superblock says that allocation information is not complete: check the set with Linux 6.12 (mount -o fsck)");
+		bce_text_printf(why, "the superblock says that allocation information is not complete: repair the set (bcachectl fsck)");
 		return -EROFS;
 	}
 	return 0;
@@ -123,6 +124,11 @@ static int check_members(struct bce_set *set, struct text_buf *why)
 	return writable ? 0 : -EROFS;
 }
 
+int bce_set_rw_possible(struct bce_set *set, struct text_buf *why)
+{
+	return check_opened_for_writing(set, why) ?: check_version(set, why) ?: check_members(set, why);
+}
+
 static int rw_check(struct bce_set *set, struct text_buf *why)
 {
 	int ret = bce_set_readable(set);
@@ -137,7 +143,7 @@ static int rw_check(struct bce_set *set, struct text_buf *why)
 
 /* ---- superblocks ---- */
 
-static int sb_open(struct bce_set *set)
+int bce_set_sb_open(struct bce_set *set)
 {
 	const struct bch_sb *dev_sb[BCE_SET_MEMBERS_MAX];
 	unsigned int i;
@@ -201,6 +207,8 @@ static int sb_mark_in_use(struct bce_set *set)
 		ret = sb_note_journal_members(set);
 	if (!ret)
 		ret = sb_note_mount_times(set);
+	if (!ret && set->repair == REPAIR_DONE)
+		ret = bce_set_repair_note(set);
 	sb = bce_sb_image(set->rw->sb);
 	sb->features[0] |= cpu_to_le64(BCH_FEATURES_ALWAYS);
 	BCH_SB_FLAG_SET(sb, CLEAN, 0);
@@ -292,6 +300,17 @@ static u8 metadata_csum_type(const struct bce_set *set)
 
 /* ---- the rooms, one after the other ---- */
 
+/*
+ * The entry that keys not yet in nodes pin: the oldest one of those replayed. After a clean shutdown
+ * there are such keys only if a repair has made them; they hold on to the last entry, which is empty.
+ */
+static u64 replay_seq(const struct bce_set *set)
+{
+	if (!set->rw->was_clean)
+		return set->replay.last_seq;
+	return set->repair == REPAIR_DONE ? max_t(u64, set->rw->next_seq - 1, 1) : set->rw->next_seq;
+}
+
 static int journal_start(struct bce_set *set)
 {
 	u16 metadata_target = bce_sb_option_named(set->best.sb, "metadata_target");
@@ -310,7 +329,7 @@ static int journal_start(struct bce_set *set)
 		.ring = set->rw->ring,
 		.prefer_devs = target_devs(set, metadata_target ?: bce_sb_option_named(set->best.sb, "foreground_target")),
 		.next_seq = set->rw->next_seq,
-		.replay_seq = set->rw->was_clean ? set->rw->next_seq : set->replay.last_seq,
+		.replay_seq = replay_seq(set),
 		.ops = &journal_ops,
 		.ctx = set,
 	};
@@ -357,7 +376,7 @@ static int btrees_start(struct bce_set *set)
 		.triggers = &bce_set_trigger_ops,
 		.trigger_ctx = set,
 	};
-	int ret = bce_btrees_start_writing(set->btrees, &config, set->replay.last_seq);
+	int ret = bce_btrees_start_writing(set->btrees, &config, replay_seq(set));
 
 	if (!ret)
 		bce_journal_replay_done(set->rw->journal);
@@ -392,7 +411,7 @@ static int rw_recover(struct bce_set *set)
 
 static int rw_run(struct bce_set *set, struct text_buf *why)
 {
-	int ret = sb_open(set);
+	int ret = bce_set_sb_open(set);
 
 	if (!ret && !set->rw->initialized)
 		ret = bce_set_init_sb(set, why);
@@ -416,7 +435,7 @@ static int rw_run(struct bce_set *set, struct text_buf *why)
 
 /* ---- the whole ---- */
 
-static int rw_make(struct bce_set *set)
+int bce_set_rw_make(struct bce_set *set)
 {
 	struct set_rw *rw = kzalloc(sizeof(*rw), GFP_KERNEL);
 	int ret;
@@ -448,7 +467,7 @@ static int go_rw(struct bce_set *set, struct text_buf *why)
 	int ret = rw_check(set, why);
 
 	if (!ret && !set->rw)
-		ret = rw_make(set);
+		ret = bce_set_rw_make(set);
 	if (ret)
 		return ret;
 	if (set->rw->state == RW_ON)

@@ -33,6 +33,14 @@ enum set_state {
 	SET_START_FAILED,	/* start_error says why */
 };
 
+/* bce_set_repair() */
+enum set_repair {
+	REPAIR_NONE,
+	REPAIR_FAILED,		/* the keys in memory are neither old nor new */
+	REPAIR_DONE,		/* in memory; the next bce_set_go_rw() writes it */
+	REPAIR_WRITTEN,		/* the superblock asks for nothing that the one we opened asked for */
+};
+
 /*
  * One set: where the rooms are tied together. Fields below "set at open" and
  * "set at start" are constant from then on, so readers need no lock; @lock
@@ -63,6 +71,8 @@ struct bce_set {
 	struct data_reader	*reader;
 	struct set_rw		*rw;		/* set at the first bce_set_go_rw(), stays; rw.h */
 	struct mutex		rw_lock;	/* going read-write and back; outside @lock */
+	enum set_repair		repair;		/* @rw_lock */
+	bool			repair_whole;	/* @rw_lock; no finding is left */
 	unsigned int		suspended;	/* changed under @rw_lock; bce_set_suspend() */
 	wait_queue_head_t	resume_wait;	/* woken when it falls to 0, or writing ends by an error */
 
