@@ -26,6 +26,7 @@ install-modules: modules
 install-tools: tools
 	$(if $(TOOL_SRCS),$(quiet)install -D -m 755 -t '$(DESTDIR)$(PREFIX)/sbin' '$(O)/bcachectl')
 	$(if $(TOOL_SRCS),$(quiet)ln -sf bcachectl '$(DESTDIR)$(PREFIX)/sbin/mount.bcachefs')
+	$(if $(TOOL_SRCS),$(quiet)ln -sf bcachectl '$(DESTDIR)$(PREFIX)/sbin/fsck.bcachefs')
 	$(call install_files,$(PREFIX)/share/man/man5,$(filter %.5,$(MAN_PAGES)))
 	$(call install_files,$(PREFIX)/share/man/man7,$(filter %.7,$(MAN_PAGES)))
 	$(call install_files,$(PREFIX)/share/man/man8,$(filter %.8,$(MAN_PAGES)))

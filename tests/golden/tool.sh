@@ -224,6 +224,44 @@ try "fsck --json" code 4 bcachectl fsck -n --json "$WORK/leaf"
 try "  counts it" says '"unreadable_nodes": ?1'
 try "list goes on with the other btrees" code 6 bcachectl list "$WORK/leaf"
 try "  after it" says '^# btree 20 accounting'
-try "fsck without -n is refused" code 16 bcachectl fsck "$IMAGE"
+
+# repair: what follows from other keys
+# spoil IMAGE BTREE: the root of a btree cannot be read any more
+spoil() {
+	local sector
+	sector=$(bcachectl list --nodes --json -b "$2" "$1" 2>/dev/null | python3 -c '
+import json, sys
+node = [n for n in map(json.loads, sys.stdin)][0]
+print(node["ptr"]["value"]["entries"][0]["sector"])')
+	head -c 512 /dev/urandom | dd of="$1" bs=512 seek="$sector" conv=notrunc status=none
+}
+contents() {
+	local btree
+	for btree in inodes dirents extents xattrs; do
+		bcachectl list -b "$btree" "$1"
+	done | sort
+}
+cp --sparse=always "$IMAGE" "$WORK/broken"
+contents "$WORK/broken" >"$WORK/contents"
+for btree in alloc freespace lru bucket_gens backpointers accounting; do
+	spoil "$WORK/broken" "$btree"
+done
+cp --sparse=always "$WORK/broken" "$WORK/untouched"
+try "fsck -n finds what cannot be read" code 4 bcachectl fsck -n "$WORK/broken"
+try "it cannot be written" code 6 bcachectl mkdir "$WORK/broken" /new
+try "fsck without a terminal to ask at changes nothing" code 4 bcachectl fsck "$WORK/broken"
+try "  and says how" says '-y says yes'
+try "  really nothing" cmp "$WORK/broken" "$WORK/untouched"
+try "fsck -y repairs it" code 1 bcachectl fsck -y --json "$WORK/broken"
+try "  says what it did" says 'btree alloc: cannot be read, begins anew'
+try "  each change" says 'btree backpointers .*: was nothing; is now .* type backpointer'
+try "  and how it ended" says '"findings_left": ?0'
+try "fsck -n: nothing is left" code 0 bcachectl fsck -n "$WORK/broken"
+try "  and the files are what they were" same "$(contents "$WORK/broken")" "$(cat "$WORK/contents")"
+try "it can be written again" code 0 bcachectl mkdir "$WORK/broken" /new
+try "fsck -p has nothing to do" code 0 bcachectl fsck -p "$WORK/broken"
+try "fsck.bcachefs is fsck" code 0 bash -c "exec -a fsck.bcachefs bcachectl -a '$WORK/broken'"
+try "fsck -y of what does not follow from anything" code 4 bcachectl fsck -y "$WORK/leaf"
+try "  says which" says 'btree dirents has nodes that cannot be read'
 try "fsck of nothing cannot be made" code 8 bcachectl fsck -n "$WORK/zeros"
 finish

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fsck -n: look for damage in an unmounted set. Exit codes follow fsck(8). */
+/*
+ * fsck: look for damage in an unmounted set, and repair what follows from other keys. Exit codes follow
+ * fsck(8).
+ *
+ *   check --> repair in memory --> check again --> shown, asked --> written
+ *
+ * Up to the last step the devices are as they were; saying no there costs nothing.
+ */
 #include "cmd.h"
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,9 +20,13 @@
 
 #include <bcachefs/check.h>
 
+#include "engine/sb/sb.h"
 #include "offline.h"
+#include "scan.h"
 
-enum fsck_exit { FSCK_CLEAN = 0, FSCK_FINDINGS = 4, FSCK_FAILED = 8, FSCK_USAGE = 16 };
+enum fsck_exit { FSCK_CLEAN = 0, FSCK_REPAIRED = 1, FSCK_FINDINGS = 4, FSCK_FAILED = 8, FSCK_USAGE = 16, FSCK_CANCELLED = 32 };
+
+enum fsck_mode { MODE_ASK, MODE_LOOK, MODE_PREEN, MODE_YES };
 
 enum progress_form { PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON };
 
@@ -82,7 +94,14 @@ static json_object *json_by_id(const struct bce_check_result *r)
 	return o;
 }
 
-static void report(const struct bce_check_result *r, u64 findings, bool json)
+/* what a repair came to; nothing was tried: @changes negative */
+struct outcome {
+	long	changes;
+	bool	written;
+	u64	left;		/* findings afterwards */
+};
+
+static void report(const struct bce_check_result *r, u64 findings, const struct outcome *out, bool json)
 {
 	json_object *o;
 
@@ -90,6 +109,8 @@ static void report(const struct bce_check_result *r, u64 findings, bool json)
 		printf("%ju nodes, %ju keys, %ju unreadable nodes, %ju findings\n",
 		       (uintmax_t)r->nodes, (uintmax_t)r->keys, (uintmax_t)r->unreadable_nodes,
 		       (uintmax_t)findings);
+		if (out->written)
+			printf("%ld changes written, %ju findings left\n", out->changes, (uintmax_t)out->left);
 		return;
 	}
 	o = json_object_new_object();
@@ -99,94 +120,272 @@ static void report(const struct bce_check_result *r, u64 findings, bool json)
 	json_add_uint(o, "findings", findings);
 	json_add_uint(o, "inode_accounting_differs", r->inum_mismatches);
 	json_object_object_add(o, "by_id", json_by_id(r));
+	if (out->changes >= 0) {
+		json_add_uint(o, "changes", out->changes);
+		json_object_object_add(o, "written", json_object_new_boolean(out->written));
+		json_add_uint(o, "findings_left", out->left);
+	}
 	json_print(o);
 }
 
-static int check_set(struct offline_set *o, enum progress_form form, bool json)
+struct fsck {
+	struct offline_set	o;
+	enum fsck_mode		mode;
+	enum progress_form	form;
+	bool			json;
+	struct progress		progress;
+	struct bce_check_result	found;
+};
+
+static void progress_end(const struct fsck *f)
 {
-	struct progress progress = { .form = form };
+	if (f->form == PROGRESS_LINE)
+		fputs("\r\033[K", stderr);
+}
+
+static int check_set(struct fsck *f)
+{
 	struct bce_check_opts opts = {
 		.progress = show_progress,
-		.progress_ctx = &progress,
+		.progress_ctx = &f->progress,
 	};
-	struct bce_check_result r;
+	int ret;
+
+	f->progress.form = f->form;
+	clock_gettime(CLOCK_MONOTONIC, &f->progress.start);
+	ret = bce_set_check(f->o.set, &opts, &f->found);
+	progress_end(f);
+	if (ret)
+		complain("the check ended early: %s", strerror(-ret));
+	return ret;
+}
+
+/* ---- repair ---- */
+
+static void said(void *ctx, const char *line)
+{
+	const struct fsck *f = ctx;
+
+	progress_end(f);
+	fprintf(f->json ? stderr : stdout, "%s\n", line);
+}
+
+static bool agreed(const struct fsck *f, const char *question)
+{
+	char answer[16];
+
+	if (f->mode != MODE_ASK)
+		return true;
+	if (!isatty(STDIN_FILENO)) {
+		complain("%s: standard input is no terminal to ask at; -y says yes", question);
+		return false;
+	}
+	fprintf(stderr, "%s? [y/N] ", question);
+	return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static int write_repaired(struct fsck *f, struct outcome *out)
+{
+	char why[512];
+
+	if (!agreed(f, "Write these changes")) {
+		complain("nothing was written");
+		return FSCK_CANCELLED;
+	}
+	if (bce_set_repair_commit(f->o.set, why)) {
+		complain("%s", why);
+		return FSCK_FAILED;
+	}
+	out->written = true;
+	return FSCK_REPAIRED;
+}
+
+static int repair_set(struct fsck *f, struct outcome *out)
+{
+	struct bce_repair_opts opts = {
+		.said = said, .said_ctx = f,
+		.progress = show_progress, .progress_ctx = &f->progress,
+	};
+	struct bce_check_result after;
+	char why[512];
+	int ret;
+
+	if (f->found.unreadable_nodes &&
+	    !agreed(f, "Nodes cannot be read, as told above. Go on without them, as far as they can be derived"))
+		return FSCK_FINDINGS;
+	out->changes = bce_set_repair(f->o.set, &opts, &after, why);
+	progress_end(f);
+	if (out->changes < 0) {
+		complain("not repaired: %s", why);
+		return FSCK_FINDINGS;
+	}
+	out->left = after.findings;
+	ret = write_repaired(f, out);
+	return ret == FSCK_REPAIRED && out->left ? FSCK_REPAIRED | FSCK_FINDINGS : ret;
+}
+
+static int fsck_set(struct fsck *f)
+{
+	struct outcome out = { .changes = -1 };
 	u64 findings;
 	int ret;
 
-	clock_gettime(CLOCK_MONOTONIC, &progress.start);
-	ret = bce_set_check(o->set, &opts, &r);
-	if (form == PROGRESS_LINE)
-		fputs("\r\033[K", stderr);
-	if (ret) {
-		complain("the check ended early: %s", strerror(-ret));
+	if (check_set(f))
 		return FSCK_FAILED;
-	}
-	findings = offline_findings(o);
-	report(&r, findings, json);
-	return findings || r.unreadable_nodes ? FSCK_FINDINGS : FSCK_CLEAN;
+	findings = offline_findings(&f->o);
+	ret = findings || f->found.unreadable_nodes ? FSCK_FINDINGS : FSCK_CLEAN;
+	if (f->mode != MODE_LOOK && (ret || bce_set_wants_check(f->o.set)))
+		ret = repair_set(f, &out);
+	report(&f->found, findings, &out, f->json);
+	return ret;
 }
 
-static int run(int argc, char **argv)
-{
-	static const struct option longopts[] = {
-		{ "degraded",		no_argument, NULL, 'd' },
-		{ "very-degraded",	no_argument, NULL, 'D' },
-		{ "json",		no_argument, NULL, 'j' },
-		{ "progress-json",	no_argument, NULL, 'P' },
-		{ }
-	};
-	enum progress_form form = isatty(STDERR_FILENO) ? PROGRESS_LINE : PROGRESS_NONE;
-	struct offline_opts opts = { };
-	bool no_change = false, json = false;
-	struct offline_set o;
-	int c, ret;
+/* ---- the command ---- */
 
-	while ((c = getopt_long(argc, argv, "nj", longopts, NULL)) != -1) {
+static const struct option longopts[] = {
+	{ "degraded",		no_argument, NULL, 'd' },
+	{ "very-degraded",	no_argument, NULL, 'D' },
+	{ "json",		no_argument, NULL, 'j' },
+	{ "progress-json",	no_argument, NULL, 'P' },
+	{ }
+};
+
+/* how it is to go about; the last one given counts */
+static bool mode_of(int c, enum fsck_mode *mode)
+{
+	switch (c) {
+	case 'n':
+		*mode = MODE_LOOK;
+		return true;
+	case 'a':
+	case 'p':
+		*mode = MODE_PREEN;
+		return true;
+	case 'y':
+		*mode = MODE_YES;
+		return true;
+	}
+	return false;
+}
+
+static int parse(int argc, char **argv, struct fsck *f, struct offline_opts *opts)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "nyapfj", longopts, NULL)) != -1) {
+		if (mode_of(c, &f->mode) || c == 'f')
+			continue;
 		switch (c) {
-		case 'n':
-			no_change = true;
-			break;
 		case 'd':
-			opts.degraded = BCE_DEGRADED_YES;
+			opts->degraded = BCE_DEGRADED_YES;
 			break;
 		case 'D':
-			opts.degraded = BCE_DEGRADED_VERY;
+			opts->degraded = BCE_DEGRADED_VERY;
 			break;
 		case 'j':
-			json = true;
+			f->json = true;
 			break;
 		case 'P':
-			form = PROGRESS_JSON;
+			f->form = PROGRESS_JSON;
 			break;
 		default:
 			usage_error(&cmd_fsck, "unknown option");
 			return FSCK_USAGE;
 		}
 	}
-	if (!no_change || optind == argc) {
-		usage_error(&cmd_fsck, no_change ? "give the set's devices or images" :
-			    "this version does not repair: -n is needed");
+	if (optind == argc) {
+		usage_error(&cmd_fsck, "give the set's devices or images");
 		return FSCK_USAGE;
 	}
-	ret = offline_open(&o, argv + optind, argc - optind, &opts);
-	if (ret)
-		return FSCK_FAILED;
-	ret = check_set(&o, form, json);
-	offline_close(&o);
+	opts->write = opts->repair = f->mode != MODE_LOOK;
+	return 0;
+}
+
+/*
+ * At boot, fsck(8) names one device: a member, or the set's own, which shows a member's superblock. As long as
+ * no superblock asks for a check there is nothing to do, and nothing is opened.
+ */
+static bool superblocks_are_fine(char *const *paths, unsigned int nr)
+{
+	struct scan_list l;
+	bool fine = true;
+
+	if (scan_paths(&l, paths, nr))
+		return false;
+	for (unsigned int i = 0; i < l.nr; i++)
+		fine &= !bce_sb_wants_check(l.member[i].img.sb);
+	scan_exit(&l);
+	return fine;
+}
+
+/* one member stands for its set: the others are looked for. Return: members in @all, or 0 as they were named */
+static unsigned int find_others(struct scan_list *all, char *path)
+{
+	struct scan_list one;
+	struct sb_info info;
+	struct stat st;
+
+	*all = (struct scan_list) { };
+	if (stat(path, &st) || !S_ISBLK(st.st_mode) || scan_paths(&one, &path, 1))
+		return 0;
+	bce_sb_info(one.member[0].img.sb, &info);
+	scan_exit(&one);
+	if (info.nr_devices < 2 || scan_all(all, &(struct scan_filter) { .user_uuid = info.user_uuid }))
+		return 0;
+	return all->nr;
+}
+
+static int open_and_check(struct fsck *f, char **paths, unsigned int nr, const struct offline_opts *opts)
+{
+	char *found[64];
+	struct scan_list all = { };
+	int ret = FSCK_FAILED;
+
+	if (nr == 1 && find_others(&all, paths[0])) {
+		nr = all.nr < 64 ? all.nr : 64;
+		for (unsigned int i = 0; i < nr; i++)
+			found[i] = all.member[i].path;
+		paths = found;
+	}
+	if (!offline_open(&f->o, paths, nr, opts)) {
+		ret = fsck_set(f);
+		if (offline_close(&f->o))
+			ret = FSCK_FAILED;
+	}
+	scan_exit(&all);
 	return ret;
+}
+
+static int run(int argc, char **argv)
+{
+	struct fsck f = { .form = isatty(STDERR_FILENO) ? PROGRESS_LINE : PROGRESS_NONE };
+	struct offline_opts opts = { };
+	int ret = parse(argc, argv, &f, &opts);
+
+	if (ret)
+		return ret;
+	if (f.mode == MODE_PREEN && superblocks_are_fine(argv + optind, argc - optind))
+		return FSCK_CLEAN;
+	return open_and_check(&f, argv + optind, argc - optind, &opts);
 }
 
 const struct command cmd_fsck = {
 	.name		= "fsck",
-	.args		= "-n [OPTION...] DEVICE...",
-	.summary	= "check an unmounted set without changing it",
+	.args		= "[-n|-p|-y] [OPTION...] DEVICE...",
+	.summary	= "check an unmounted set, and repair what can be derived",
 	.help		=
 		"Reads every node and validates every key; adds up what refers to each bucket and\n"
 		"compares it with all that is kept about buckets (backpointers, free space, counters);\n"
 		"checks snapshots, subvolumes, inodes, names, extents and attributes against each\n"
-		"other. Exit codes as fsck(8): 0 nothing found, 4 findings, 8 the check could not be\n"
-		"made, 16 wrong usage.\n\n"
-		"  -n                   change nothing; needed, as this version does not repair\n"
+		"other. What follows from other keys is repaired: in memory first, where it is checked\n"
+		"again; only then, when you agree, it is written. Exit codes as fsck(8): 0 nothing\n"
+		"found, 1 all was repaired, 4 findings are left, 8 the check could not be made,\n"
+		"16 wrong usage, 32 not written as you did not agree.\n\n"
+		"  -n                   change nothing\n"
+		"  -p, -a               for boot: nothing at all if the superblock asks for no check;\n"
+		"                       else as -y\n"
+		"  -y                   yes to all questions\n"
+		"  -f                   accepted, a check is always a whole one but with -p\n"
 		"      --degraded       although a member is missing, if all data has a copy\n"
 		"      --very-degraded  although data is missing\n"
 		"  -j, --json           result as JSON\n"

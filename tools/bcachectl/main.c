@@ -143,6 +143,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(basename(argv[0]), "mount.bcachefs"))
 		return mount_helper(argc, argv);
+	if (!strcmp(basename(argv[0]), "fsck.bcachefs"))
+		return run_command(&cmd_fsck, argc, argv);
 	if (argc < 2) {
 		overview(stderr);
 		return EXIT_USAGE;

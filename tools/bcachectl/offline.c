@@ -109,7 +109,7 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 		.degraded = opts->degraded,
 		.read_only = !opts->write,
 		.nochanges = !opts->write,
-		.initialise = opts->write,
+		.initialise = opts->write && !opts->repair,
 		.norecovery = opts->norecovery,
 		.no_splitbrain_check = opts->no_splitbrain_check,
 		.read_all_journal = opts->read_all_journal,
@@ -134,7 +134,7 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 		complain("the set cannot be read: %s", strerror(-ret));
 		return ret;
 	}
-	if (!opts->write)
+	if (!opts->write || opts->repair)
 		return 0;
 	ret = bce_set_go_rw(o->set, why);
 	if (ret)

@@ -26,6 +26,7 @@ struct offline_opts {
 	bool			read_all_journal;
 	bool			quiet;		/* messages of the engine are dropped */
 	bool			write;		/* the set will be changed; nobody else may have it */
+	bool			repair;		/* the same, but it does not go read-write yet */
 };
 
 /**
