@@ -49,6 +49,7 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 		  struct bce_check_result *out);
 
 struct bce_repair_opts {
+	bool		careful;		/* no name and no extent is taken away */
 	void		(*said)(void *ctx, const char *line);	/* each change: what was there, what is now */
 	void		*said_ctx;
 	void		(*progress)(void *ctx, const char *pass, u64 done, u64 total);
@@ -60,7 +61,7 @@ struct bce_repair_opts {
  *
  * For a set that was started and is not written. Nothing goes to the members: the caller may look at
  * @out, which tells what a check finds afterwards, and either let it be written
- * (bce_set_repair_commit()) or close the set, which then is as it was. Btrees of allocation
+ * (bce_set_repair_commit()) or close the set, which then is as it was. Findings about names may be left. Btrees of allocation
  * information that cannot be read are made anew; where another one cannot be read nothing is repaired.
  *
  * @why: 512 bytes for a reason when it fails

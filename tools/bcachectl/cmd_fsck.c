@@ -203,7 +203,7 @@ static int write_repaired(struct fsck *f, struct outcome *out)
 static int repair_set(struct fsck *f, struct outcome *out)
 {
 	struct bce_repair_opts opts = {
-		.said = said, .said_ctx = f,
+		.said = said, .said_ctx = f, .careful = f->mode == MODE_PREEN,
 		.progress = show_progress, .progress_ctx = &f->progress,
 	};
 	struct bce_check_result after;
@@ -377,13 +377,14 @@ const struct command cmd_fsck = {
 		"Reads every node and validates every key; adds up what refers to each bucket and\n"
 		"compares it with all that is kept about buckets (backpointers, free space, counters);\n"
 		"checks snapshots, subvolumes, inodes, names, extents and attributes against each\n"
-		"other. What follows from other keys is repaired: in memory first, where it is checked\n"
-		"again; only then, when you agree, it is written. Exit codes as fsck(8): 0 nothing\n"
+		"other. What follows from other keys is repaired, and names without files and files\n"
+		"without names are: in memory first, where it is checked again; only then, when you\n"
+		"agree, it is written. Exit codes as fsck(8): 0 nothing\n"
 		"found, 1 all was repaired, 4 findings are left, 8 the check could not be made,\n"
 		"16 wrong usage, 32 not written as you did not agree.\n\n"
 		"  -n                   change nothing\n"
 		"  -p, -a               for boot: nothing at all if the superblock asks for no check;\n"
-		"                       else as -y\n"
+		"                       else as -y, but removes no name and no extent\n"
 		"  -y                   yes to all questions\n"
 		"  -f                   accepted, a check is always a whole one but with -p\n"
 		"      --degraded       although a member is missing, if all data has a copy\n"

@@ -17,6 +17,7 @@ struct snapshot_table;
  * its error id and position; the passes go on after it. Passes need the btrees and the log; what
  * else they need is told at each, and what is left out is not checked.
  */
+struct check_repair;
 struct check {
 	struct btrees			*btrees;
 	const struct snapshot_table	*snapshots;
@@ -34,6 +35,8 @@ struct check {
 	/* called now and then: @done of @total keys, @total 0 when it is not known */
 	void				(*progress)(void *ctx, const char *pass, u64 done, u64 total);
 	void				*progress_ctx;
+
+	struct check_repair		*repair;	/* bce_repair_*() set it; NULL: only told what is wrong */
 
 	/* results */
 	u64				nodes;
@@ -88,6 +91,7 @@ int bce_check_names(struct check *c);
  * @replicas:    the superblock's table is to list these members; 0 or negative errno
  * @bitmap:      the member's bitmap of btree nodes is to cover these sectors; likewise
  * @key_version: no key has a later version than this
+ * @careful:     no name and no extent is taken away
  * @changes:     out: keys changed, entries added
  */
 struct check_repair {
@@ -96,6 +100,7 @@ struct check_repair {
 	int	(*bitmap)(void *ctx, unsigned int dev, u64 sector, u32 sectors);
 	void	(*key_version)(void *ctx, u64 version);
 	void	*ctx;
+	bool	careful;
 	u64	changes;
 };
 
@@ -114,5 +119,15 @@ struct check_repair {
  * Return: 0; -EIO a key that may refer to buckets cannot be read; -ENOMEM; of a commit.
  */
 int bce_repair_allocations(struct check *c, struct check_repair *r);
+
+/**
+ * bce_repair_names() - make names, inodes and what they count agree
+ *
+ * Sectors, links, flags, back references; keys of files that do not exist; inodes without name get one in
+ * lost+found. docs/arch/check.md lists what is repaired and what is not. @c as for bce_check_names(). State
+ * of the btrees as for bce_repair_allocations(), which has to come after it.
+ * Context: may sleep. Return: 0; -ENOMEM; of a commit.
+ */
+int bce_repair_names(struct check *c, struct check_repair *r);
 
 #endif

@@ -61,11 +61,12 @@ int check_dir_links(struct name_check *n, const struct inode_fields *f)
 	bce_btree_iter_exit(&iter);
 	if (IS_ERR(k))
 		return check_memory_only(PTR_ERR(k));
-	if (nr != f->nlink)
-		bce_log_error(n->c->log, BCE_ERR_inode_dir_wrong_nlink,
-			      "btree inodes 0:%llu:%u: %u subdirectories recorded, it has %llu",
-			      f->inum, f->snapshot, f->nlink, nr);
-	return 0;
+	if (nr == f->nlink)
+		return 0;
+	bce_log_error(n->c->log, BCE_ERR_inode_dir_wrong_nlink,
+		      "btree inodes 0:%llu:%u: %u subdirectories recorded, it has %llu", f->inum,
+		      f->snapshot, f->nlink, nr);
+	return mend_inode(n, f->inum, f->snapshot, MEND_NLINK, nr, 0);
 }
 
 /* ---- what the target says back ---- */
@@ -88,16 +89,22 @@ static int check_other_name(struct name_check *n, const struct bkey *k,
 			       SPOS(f->dir, f->dir_offset, k->p.snapshot), &view, &other, &n->buf);
 	if (ret && ret != -ENOENT)
 		return check_memory_only(ret);
-	if (ret || !check_dirent_names(&other, f))
+	if (ret || !check_dirent_names(&other, f)) {
 		dirent_error(n, BCE_ERR_inode_wrong_backpointer, k,
 			     "does not point back, and to no other name of its: inode", f->inum);
-	else if (one_name)
+		return mend_inode(n, f->inum, f->snapshot, MEND_NAME, k->p.inode, k->p.offset);
+	}
+	if (one_name) {
 		dirent_error(n, BCE_ERR_inode_dir_multiple_links, k,
 			     "has another name already: directory", f->inum);
-	else if (!f->nlink)
-		dirent_error(n, BCE_ERR_inode_multiple_links_but_nlink_0, k,
-			     "has another name, and one link: inode", f->inum);
-	return 0;
+		return f->subvol ? 0 : mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_hash_whiteout);
+	}
+	if (f->nlink)
+		return 0;
+	dirent_error(n, BCE_ERR_inode_multiple_links_but_nlink_0, k,
+		     "has another name, and one link: inode", f->inum);
+	/* so that the next round counts them */
+	return mend_inode(n, f->inum, f->snapshot, MEND_NLINK, 1, 0);
 }
 
 static int check_back_reference(struct name_check *n, const struct bkey *k,
@@ -112,7 +119,8 @@ static int check_back_reference(struct name_check *n, const struct bkey *k,
 		if (S_ISDIR(f->mode) || f->subvol)
 			dirent_error(n, BCE_ERR_inode_dir_missing_backpointer, k,
 				     "does not point back: directory", f->inum);
-		return 0;
+		return S_ISDIR(f->mode) || f->subvol ?
+			mend_inode(n, f->inum, f->snapshot, MEND_NAME, k->p.inode, k->p.offset) : 0;
 	}
 	return points_back(k, f) ? 0 : check_other_name(n, k, f);
 }
@@ -195,18 +203,21 @@ static int check_file_name(struct name_check *n, const struct bkey *k,
 
 	if (ret == -ENOENT) {
 		ret = exists_below(n, k, d->inum, &exists);
-		if (!ret && !exists)
-			dirent_error(n, BCE_ERR_dirent_to_missing_inode, k,
-				     "does not exist: inode", d->inum);
-		return check_memory_only(ret);
+		if (ret || exists)
+			return check_memory_only(ret);
+		dirent_error(n, BCE_ERR_dirent_to_missing_inode, k, "does not exist: inode", d->inum);
+		return mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_hash_whiteout);
 	}
 	if (ret)
 		return check_memory_only(ret);
-	if (f.subvol || ((f.mode >> 12) & 15) != d->d_type)
+	if (f.subvol || ((f.mode >> 12) & 15) != d->d_type) {
 		dirent_error(n, BCE_ERR_dirent_d_type_wrong, k,
 			     f.subvol ? "is a subvolume's root: inode" :
 					"is of another type than the name says: inode", d->inum);
-	return check_back_reference(n, k, &f);
+		if (!f.subvol)
+			ret = mend_dirent_type(n, k, (f.mode >> 12) & 15);
+	}
+	return ret ?: check_back_reference(n, k, &f);
 }
 
 /* ---- counting ---- */
@@ -257,20 +268,39 @@ static int remember_seen(struct name_check *n, const struct bkey *k)
 	return ret;
 }
 
-void check_links_compare(struct name_check *n)
+/* as it is now: what is lost is not in memory any more */
+static int mend_nameless(struct name_check *n, const struct check_links *l)
 {
-	for (size_t i = 0; i < n->nr_links; i++) {
+	struct inode_fields f;
+	int ret;
+
+	if (!n->c->repair)
+		return 0;
+	ret = check_inode_at(n, l->inum, l->snapshot, &f);
+	return ret ? check_memory_only(ret) : mend_lost_inode(n, &f);
+}
+
+int check_links_compare(struct name_check *n)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n->nr_links; i++) {
 		const struct check_links *l = &n->links[i];
 
-		if (l->no_back_reference && !l->names)
+		if (l->no_back_reference && !l->names) {
 			bce_log_error(n->c->log, BCE_ERR_inode_unreachable,
 				      "btree inodes 0:%llu:%u: no name leads to it", l->inum,
 				      l->snapshot);
-		else if (l->nlink && l->names != l->nlink + 1ULL)
+			ret = mend_nameless(n, l);
+		} else if (l->nlink && l->names != l->nlink + 1ULL) {
 			bce_log_error(n->c->log, BCE_ERR_inode_wrong_nlink,
 				      "btree inodes 0:%llu:%u: %llu links recorded, it has %llu names",
 				      l->inum, l->snapshot, l->nlink + 1ULL, l->names);
+			ret = mend_inode(n, l->inum, l->snapshot, MEND_NLINK,
+					 l->names ? l->names - 1 : 0, 0);
+		}
 	}
+	return ret;
 }
 
 /* ---- a key ---- */
@@ -323,6 +353,8 @@ static int check_key(struct name_check *n, const struct bkey *k)
 	if (!check_snapshot_judged(n, BTREE_ID_dirents, k))
 		return count_unjudged(n, k);
 	ret = check_directory(n, k, &dir);
+	if (ret == -ENOENT && k->type == KEY_TYPE_dirent && n->c->repair)
+		return mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_deleted);
 	if (!ret)
 		ret = check_hash_key(n, BTREE_ID_dirents, k, &dir);
 	ret = check_memory_only(ret);

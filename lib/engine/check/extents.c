@@ -79,11 +79,12 @@ int check_version_extents(struct name_check *n, const struct inode_fields *f)
 	bce_btree_iter_exit(&iter);
 	if (IS_ERR(k))
 		return check_memory_only(PTR_ERR(k));
-	if (sum != f->sectors && !(f->flags & BIT(INODE_FLAG_i_sectors_dirty)))
-		bce_log_error(n->c->log, BCE_ERR_inode_i_sectors_wrong,
-			      "btree inodes 0:%llu:%u: %llu sectors recorded, its extents have %llu",
-			      f->inum, f->snapshot, f->sectors, sum);
-	return 0;
+	if (sum == f->sectors || f->flags & BIT(INODE_FLAG_i_sectors_dirty))
+		return 0;
+	bce_log_error(n->c->log, BCE_ERR_inode_i_sectors_wrong,
+		      "btree inodes 0:%llu:%u: %llu sectors recorded, its extents have %llu",
+		      f->inum, f->snapshot, f->sectors, sum);
+	return mend_inode(n, f->inum, f->snapshot, MEND_SECTORS, sum, 0);
 }
 
 /* a key in a snapshot of which the inode has no version: that snapshot's view, once per run of them */
@@ -105,10 +106,12 @@ static int check_extent(struct name_check *n, const struct bkey *k)
 	if (!check_snapshot_judged(n, BTREE_ID_extents, k) || k->type == KEY_TYPE_whiteout)
 		return 0;
 	ret = check_inode_at(n, k->p.inode, k->p.snapshot, &f);
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
 		bce_log_error(n->c->log, BCE_ERR_key_in_missing_inode,
 			      "btree extents %llu:%llu:%u: inode %llu does not exist", k->p.inode,
 			      k->p.offset, k->p.snapshot, k->p.inode);
+		return mend_name_key(n, BTREE_ID_extents, k->p, KEY_TYPE_deleted);
+	}
 	if (ret)
 		return check_memory_only(ret);
 	if (!has_data(&f))

@@ -64,14 +64,17 @@ static void check_same_hash(struct name_check *n, const struct inode_fields *f)
 			      oldest->str_hash, oldest->hash_seed);
 }
 
-static void check_child_flag(struct name_check *n, size_t i)
+static int check_child_flag(struct name_check *n, size_t i)
 {
 	const struct inode_fields *f = &n->version[i].f;
 
-	if (has_flag(f, INODE_FLAG_has_child_snapshot) != has_child(n, i))
-		inode_error(n, BCE_ERR_inode_has_child_snapshots_wrong, f,
-			    has_child(n, i) ? "has versions below, not flagged" :
-					      "flagged as having versions below, has none");
+	if (has_flag(f, INODE_FLAG_has_child_snapshot) == has_child(n, i))
+		return 0;
+	inode_error(n, BCE_ERR_inode_has_child_snapshots_wrong, f,
+		    has_child(n, i) ? "has versions below, not flagged" :
+				      "flagged as having versions below, has none");
+	return mend_inode(n, f->inum, f->snapshot, has_child(n, i) ? MEND_FLAGS_ON : MEND_FLAGS_OFF,
+			  BIT(INODE_FLAG_has_child_snapshot), 0);
 }
 
 /* ---- subvolume roots ---- */
@@ -136,7 +139,10 @@ static int check_name(struct name_check *n, const struct inode_fields *f)
 		bce_log_error(n->c->log, BCE_ERR_inode_points_to_wrong_dirent,
 			      "btree inodes 0:%llu:%u: the name at %llu:%llu leads to another inode",
 			      f->inum, f->snapshot, f->dir, f->dir_offset);
-	return check_memory_only(ret);
+	else
+		return check_memory_only(ret);
+	/* it may have another one, which is then found to lead here */
+	return f->subvol ? 0 : mend_inode(n, f->inum, f->snapshot, MEND_NAME, 0, 0);
 }
 
 static int note_links(struct name_check *n, const struct inode_fields *f)
@@ -181,9 +187,11 @@ static int check_listed_deleted(struct name_check *n, const struct inode_fields 
 		return 0;
 	ret = bce_btree_lookup(n->c->btrees, BTREE_ID_deleted_inodes,
 			       SPOS(0, f->inum, f->snapshot), NULL, &k, &n->buf);
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
 		inode_error(n, BCE_ERR_unlinked_inode_not_on_deleted_list, f,
 			    "unlinked, not in deleted_inodes");
+		return mend_name_key(n, BTREE_ID_deleted_inodes, SPOS(0, f->inum, f->snapshot), KEY_TYPE_set);
+	}
 	return check_memory_only(ret);
 }
 
@@ -214,10 +222,12 @@ static int check_linked(struct name_check *n, const struct inode_fields *f)
 
 	if (f->inum == ROOT_INUM && f->subvol == ROOT_SUBVOL)
 		return 0;
-	if (f->dir)
+	if (f->dir) {
 		ret = check_name(n, f);
-	else if (S_ISDIR(f->mode))
+	} else if (S_ISDIR(f->mode)) {
 		inode_error(n, BCE_ERR_inode_unreachable, f, "directory, no name leads to it");
+		ret = mend_lost_inode(n, f);
+	}
 	if (!ret && !S_ISDIR(f->mode) && (f->nlink || !f->dir))
 		ret = note_links(n, f);
 	return ret;
@@ -268,16 +278,19 @@ static int check_way_up(struct name_check *n, const struct inode_fields *f)
 
 /* ---- a version, all versions ---- */
 
-static void check_dirty_flags(struct name_check *n, const struct inode_fields *f)
+static int check_dirty_flags(struct name_check *n, const struct inode_fields *f)
 {
-	if (!n->clean)
-		return;
+	u32 dirty = BIT(INODE_FLAG_i_size_dirty) | BIT(INODE_FLAG_i_sectors_dirty);
+
+	if (!n->clean || !(f->flags & dirty))
+		return 0;
 	if (has_flag(f, INODE_FLAG_i_size_dirty))
 		inode_error(n, BCE_ERR_inode_i_size_dirty_but_clean, f,
 			    "size flagged as not certain");
 	if (has_flag(f, INODE_FLAG_i_sectors_dirty))
 		inode_error(n, BCE_ERR_inode_i_sectors_dirty_but_clean, f,
 			    "sectors flagged as not certain");
+	return mend_inode(n, f->inum, f->snapshot, MEND_FLAGS_OFF, dirty, 0);
 }
 
 static int check_version(struct name_check *n, size_t i)
@@ -286,9 +299,11 @@ static int check_version(struct name_check *n, size_t i)
 	int ret;
 
 	check_same_hash(n, f);
-	check_child_flag(n, i);
-	check_dirty_flags(n, f);
-	ret = check_bi_subvol(n, f);
+	ret = check_child_flag(n, i);
+	if (!ret)
+		ret = check_dirty_flags(n, f);
+	if (!ret)
+		ret = check_bi_subvol(n, f);
 	if (!ret)
 		ret = check_version_extents(n, f);
 	if (!ret && S_ISDIR(f->mode))
@@ -393,15 +408,17 @@ static int check_deleted(struct name_check *n, const struct bkey *k)
 		ret = -ENOENT;
 	f.inum = k->p.offset;
 	f.snapshot = k->p.snapshot;
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
 		inode_error(n, BCE_ERR_deleted_inode_missing, &f,
 			    "in deleted_inodes, does not exist");
+		return mend_name_key(n, BTREE_ID_deleted_inodes, k->p, KEY_TYPE_deleted);
+	}
 	if (ret)
 		return check_memory_only(ret);
 	if (!has_flag(&f, INODE_FLAG_unlinked)) {
 		inode_error(n, BCE_ERR_deleted_inode_not_unlinked, &f,
 			    "in deleted_inodes, not unlinked");
-		return 0;
+		return mend_name_key(n, BTREE_ID_deleted_inodes, k->p, KEY_TYPE_deleted);
 	}
 	if (has_flag(&f, INODE_FLAG_has_child_snapshot))
 		inode_error(n, BCE_ERR_deleted_inode_has_child_snapshots, &f,

@@ -97,10 +97,12 @@ static int check_xattr(struct name_check *n, const struct bkey *k)
 	if (!check_snapshot_judged(n, BTREE_ID_xattrs, k))
 		return 0;
 	ret = check_inode_at(n, k->p.inode, k->p.snapshot, &f);
-	if (ret == -ENOENT && k->type == KEY_TYPE_xattr)
+	if (ret == -ENOENT && k->type == KEY_TYPE_xattr) {
 		bce_log_error(n->c->log, BCE_ERR_key_in_missing_inode,
 			      "btree xattrs %llu:%llu:%u: inode %llu does not exist", k->p.inode,
 			      k->p.offset, k->p.snapshot, k->p.inode);
+		return mend_name_key(n, BTREE_ID_xattrs, k->p, KEY_TYPE_deleted);
+	}
 	if (ret)
 		return check_memory_only(ret);
 	return check_hash_key(n, BTREE_ID_xattrs, k, &f);
@@ -121,11 +123,11 @@ static int run(struct name_check *n)
 	if (!ret)
 		ret = check_inode_index(n);
 	if (!ret && !(n->unreadable & BIT_ULL(BTREE_ID_dirents)))
-		check_links_compare(n);
+		ret = check_links_compare(n);
 	return ret;
 }
 
-int bce_check_names(struct check *c)
+static int check(struct check *c, struct name_mend *mend)
 {
 	struct name_check *n = kvzalloc(sizeof(*n), GFP_KERNEL);
 	int ret;
@@ -133,6 +135,7 @@ int bce_check_names(struct check *c)
 	if (!n)
 		return -ENOMEM;
 	n->c = c;
+	n->mend = mend;
 	n->clean = c->replay && c->replay->clean;
 	ret = run(n);
 	kvfree(n->snapshot);
@@ -141,5 +144,23 @@ int bce_check_names(struct check *c)
 	kvfree(n->seen);
 	kvfree(n);
 	return ret;
+}
+
+int check_names_round(struct check *c, unsigned int round)
+{
+	struct name_mend *mend = kzalloc(sizeof(*mend), GFP_KERNEL);
+	int ret = -ENOMEM;
+
+	if (mend) {
+		mend->round = round;
+		ret = check(c, mend);
+	}
+	kfree(mend);
+	return ret;
+}
+
+int bce_check_names(struct check *c)
+{
+	return check(c, NULL);
 }
 EXPORT_SYMBOL_GPL(bce_check_names);

@@ -7,6 +7,7 @@
 #include "engine/format/values.h"
 #include "engine/key/inode.h"
 #include "engine/key/values.h"
+#include "engine/key/values_write.h"
 
 #define ROOT_INUM		4096
 #define ROOT_SUBVOL		1
@@ -42,6 +43,12 @@ struct hash_name {
 	unsigned int	len;
 };
 
+/* while it is mended */
+struct name_mend {
+	unsigned int	round;
+	struct val_buf	val;
+};
+
 /* buffers too large for the stack, tables, and the inode last looked up */
 struct name_check {
 	struct check		*c;
@@ -49,6 +56,7 @@ struct name_check {
 	struct bkey_buf		buf2;
 	u64			done;
 	bool			clean;
+	struct name_mend	*mend;		/* with c->repair */
 	u64			unreadable;	/* bit per btree that was not wholly read */
 	struct {
 		bool		valid;
@@ -94,6 +102,19 @@ static inline int check_memory_only(int ret)
 	return ret == -ENOMEM ? ret : 0;
 }
 
+/* one pass with c->repair set */
+int check_names_round(struct check *c, unsigned int round);
+
+/* names_mend.c: put right on the spot; all of them do nothing where nothing is repaired */
+enum mend_inode_what { MEND_SECTORS, MEND_NLINK, MEND_NAME, MEND_FLAGS_ON, MEND_FLAGS_OFF };
+/* the version at exactly @snapshot; nothing if there is none. @b: MEND_NAME's offset */
+int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_what what, u64 a, u64 b);
+/* a key without value: set, hash_whiteout, deleted */
+int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, unsigned int type);
+int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_type);
+/* no name leads to it */
+int mend_lost_inode(struct name_check *n, const struct inode_fields *f);
+
 /* snapshots.c */
 int check_snapshots(struct name_check *n);
 int check_subvolume_lookup(struct name_check *n, u32 id, struct subvolume_info *out);
@@ -116,7 +137,7 @@ int check_extents(struct name_check *n);
 bool check_dirent_names(const struct bkey *k, const struct inode_fields *f);
 int check_dirents(struct name_check *n);
 int check_dir_links(struct name_check *n, const struct inode_fields *f);
-void check_links_compare(struct name_check *n);
+int check_links_compare(struct name_check *n);
 
 /* hash.c */
 /* place of an entry, a whiteout or anything else in a directory's or inode's table */

@@ -54,6 +54,10 @@
 	 PASS(check_btree_backpointers) | PASS(check_backpointers_to_extents) | \
 	 PASS(check_extents_to_backpointers) | PASS(check_alloc_to_lru_refs))
 
+#define NAME_PASSES \
+	(PASS(check_inodes) | PASS(check_extents) | PASS(check_dirents) | PASS(check_xattrs) | \
+	 PASS(check_unreachable_inodes) | PASS(check_directory_structure) | PASS(check_nlinks))
+
 /* ---- what cannot be read ---- */
 
 struct unreadable {
@@ -219,7 +223,7 @@ static int repair_keys(struct bce_set *set, struct check_room *room,
 	struct said s = { opts, set };
 	struct check_repair r = {
 		.said = said, .replicas = said_replicas, .bitmap = said_bitmap,
-		.key_version = said_key_version, .ctx = &s,
+		.key_version = said_key_version, .ctx = &s, .careful = opts->careful,
 	};
 	struct check c;
 	int ret;
@@ -228,7 +232,10 @@ static int repair_keys(struct bce_set *set, struct check_room *room,
 	if (ret)
 		return ret;
 	describe(set, room, opts, &c);
-	ret = bce_repair_allocations(&c, &r);
+	ret = bce_repair_names(&c, &r);
+	/* that takes keys with pointers away, and counts nothing */
+	if (!ret)
+		ret = bce_repair_allocations(&c, &r);
 	bce_btrees_stop_writing(set->btrees);
 	*changes += r.changes;
 	return ret;
@@ -346,7 +353,7 @@ int bce_set_repair_note(struct bce_set *set)
 
 	if (IS_ERR(ext))
 		return PTR_ERR(ext);
-	ext->recovery_passes_required[0] |= cpu_to_le64(ALLOCATION_PASSES);
+	ext->recovery_passes_required[0] |= cpu_to_le64(ALLOCATION_PASSES | NAME_PASSES);
 	return 0;
 }
 
