@@ -42,6 +42,7 @@ shows() {
 load_modules
 UUID=$(export_of "${MEMBERS[0]}" BCACHE_SET_UUID)
 ln -sf "$O/mount.bcachefs" /sbin/mount.bcachefs
+ln -sf "$O/bcachectl" /sbin/fsck.bcachefs
 
 try "nothing named" code 1 usage mount.bcachefs
 try "one thing named" code 1 usage mount.bcachefs "$UUID"
@@ -56,7 +57,10 @@ mounts "by UUID" "UUID=$UUID" /mnt -o ro
 mounts "by one member" "${MEMBERS[1]}" /mnt -o ro
 mounts "by all members" "${MEMBERS[0]}:${MEMBERS[2]}:${MEMBERS[1]}" /mnt -o ro,nosuid,x-systemd.automount
 device=$(bcachectl assemble "$UUID")
+try "fsck.bcachefs of an assembled set: nobody asks for a check" code 0 "" fsck.bcachefs -a "$device"
+try "  to look all the same, it is to be stopped" code 8 'bcachectl stop' fsck.bcachefs -n "$device"
 mounts "by the set's device" "$device" /mnt -o ro
+try "fsck.bcachefs of one member: the others are found" code 0 ' 0 findings' fsck.bcachefs -n "${MEMBERS[1]}"
 try "mount(8) finds the helper" mount -t bcachefs -o ro,noatime "${MEMBERS[0]}" /mnt
 try "  and hands options on" shows noatime
 try "a mounted set does not stop" code 5 'is in use \(opened 1 times\): unmount it first' bcachectl stop "$UUID"

@@ -20,6 +20,8 @@
 
 #include <bcachefs/check.h>
 
+#include "engine/format/ids.h"
+#include "engine/format/sb.h"
 #include "engine/sb/sb.h"
 #include "offline.h"
 #include "scan.h"
@@ -318,6 +320,24 @@ static bool superblocks_are_fine(char *const *paths, unsigned int nr)
 	return fine;
 }
 
+/*
+ * At boot the set is assembled before fsck(8) comes. What a mount would take is no reason to stop the boot; without
+ * trusted allocation information the mount refuses to write, and that is.
+ */
+static int told_to_stop(const struct fsck *f, char *path)
+{
+	struct scan_list l;
+	bool refused = true;
+
+	complain("%s: the set is assembled: \"bcachectl stop\", then \"bcachectl fsck\" its members", path);
+	if (f->mode != MODE_PREEN || scan_paths(&l, &path, 1))
+		return FSCK_FAILED;
+	refused = bce_sb_passes_required(l.member[0].img.sb) ||
+		!(le64_to_cpu(l.member[0].img.sb->compat[0]) >> BCH_COMPAT_alloc_info & 1);
+	scan_exit(&l);
+	return refused ? FSCK_FINDINGS : FSCK_CLEAN;
+}
+
 /* one member stands for its set: the others are looked for. Return: members in @all, or 0 as they were named */
 static unsigned int find_others(struct scan_list *all, char *path)
 {
@@ -366,6 +386,8 @@ static int run(int argc, char **argv)
 		return ret;
 	if (f.mode == MODE_PREEN && superblocks_are_fine(argv + optind, argc - optind))
 		return FSCK_CLEAN;
+	if (path_is_set_device(argv[optind]))
+		return told_to_stop(&f, argv[optind]);
 	return open_and_check(&f, argv + optind, argc - optind, &opts);
 }
 

@@ -12,8 +12,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <linux/blkdev.h>
@@ -170,19 +168,6 @@ static void say(const struct met *m, enum form form)
 
 /* ---- set devices ---- */
 
-/* "BCACHE-SET-<uuid>" of a device that is one of ours */
-static bool is_set_device(const char *path)
-{
-	char sys[128];
-	struct stat st;
-
-	if (stat(path, &st) || !S_ISBLK(st.st_mode))
-		return false;
-	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev),
-		 minor(st.st_rdev));
-	return sys_starts_with(sys, "BCACHE-SET-");
-}
-
 struct label_search {
 	const char	*label;
 	const char	*uuid;		/* of the set that asks */
@@ -272,7 +257,7 @@ static int meet(const char *path, enum form form)
 			record_forget(id);
 		if (ret == -ENODATA && form != FORM_EXPORT)
 			complain("%s: no member of a bcachefs set", path);
-	} else if (is_set_device(path)) {
+	} else if (path_is_set_device(path)) {
 		ret = export_set_device(&m);
 		goto exit;
 	} else {

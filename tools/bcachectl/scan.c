@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
@@ -247,4 +248,16 @@ void scan_exit(struct scan_list *l)
 		remove_last(l);
 	free(l->member);
 	l->member = NULL;
+}
+
+bool path_is_set_device(const char *path)
+{
+	char sys[128];
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev),
+		 minor(st.st_rdev));
+	return sys_starts_with(sys, "BCACHE-SET-");
 }

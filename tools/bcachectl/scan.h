@@ -52,5 +52,7 @@ void scan_exit(struct scan_list *l);
 
 /* the first line of a file in sysfs; one that is not there starts with nothing */
 bool sys_starts_with(const char *path, const char *prefix);
+/* the device of an assembled set of ours, "BCACHE-SET-<uuid>" */
+bool path_is_set_device(const char *path);
 
 #endif
