@@ -237,6 +237,13 @@ static u64 target_devs(void *ctx, u16 target)
 
 static s64 now(void *ctx)
 {
+	struct data_rig *r = ctx;
+	void (*fn)(struct data_rig *) = r->on_now;
+
+	if (fn) {
+		r->on_now = NULL;
+		fn(r);
+	}
 	return 12345;
 }
 

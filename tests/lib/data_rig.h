@@ -71,6 +71,7 @@ struct data_rig {
 	u64			no_devs;	/* take no new data */
 	u8			*pages;		/* of the rig_write() that is under way */
 	bool			scribbled;	/* somebody has changed them */
+	void			(*on_now)(struct data_rig *r);	/* once, when a transaction asks for the time */
 	s64			inode_sectors;	/* as the last rig_write() was told */
 };
 

@@ -6,12 +6,15 @@
  *
  *	1. the block in which the new end lies is read, and written anew with zeros behind the end; no
  *	   key leads to that yet
- *	2. one transaction: record of the operation, the new size, the key of that block
+ *	2. one transaction: record of the operation, the new size, the key of that block. Whether anything lies
+ *	   behind the end, so that there must be a record, is looked at in it: until it is committed others
+ *	   may write there
  *	3. some transactions: extents behind the end are deleted
  *	4. the record is deleted
  *
  * A crash before 2 changes nothing; after it the size is new, and the record tells whoever starts the
- * set next to go on with 3.
+ * set next to go on with 3. As long as there is a record no snapshot is taken of the subvolume
+ * (names/subvol_write.c), for it would keep the new size together with what is behind it.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -35,9 +38,9 @@ struct truncate {
 	/* found */
 	struct inode_fields	inode;
 	u32			snapshot;
-	bool			more;		/* something lies behind the end */
 	struct data_options	opts;
 	/* made */
+	bool			more;		/* something lies behind the end; as of the last run of set_size() */
 	struct bpos		record;
 	bool			has_tail;
 	struct write_extent	tail;
@@ -51,22 +54,15 @@ static u64 new_end(const struct truncate *tr)
 static int look_at_file(struct bce_trans *t, void *ctx)
 {
 	struct truncate *tr = ctx;
-	struct data_writer *w = tr->w;
-	struct snapshot_view view;
 	struct data_inode inode;
-	struct bkey k;
-	int ret = bce_data_target_inode(t, w, &tr->target, &inode);
+	int ret = bce_data_target_inode(t, tr->w, &tr->target, &inode);
 
 	if (ret)
 		return ret;
 	tr->inode = inode.f;
 	tr->snapshot = inode.snapshot;
-	bce_data_options_of(w, &inode.f, &tr->opts);
-	view = w->env.snapshots->view(w->env.snapshots->ctx, inode.snapshot);
-	ret = bce_trans_peek(t, BTREE_ID_extents, SPOS(inode.f.inum, new_end(tr), 0),
-			     SPOS(inode.f.inum, U64_MAX, 0), &view, 0, &k);
-	tr->more = !ret;
-	return ret == -ENOENT ? 0 : ret;
+	bce_data_options_of(tr->w, &inode.f, &tr->opts);
+	return 0;
 }
 
 /* ---- the last block ---- */
@@ -206,6 +202,23 @@ static int put_record(struct bce_trans *t, struct truncate *tr)
 	return ret ?: bce_trans_update(t, BTREE_ID_logged_ops, &k, 0);
 }
 
+/* is something to be deleted behind the end? A file that grows keeps what was allocated there */
+static int look_behind_end(struct bce_trans *t, struct truncate *tr, const struct data_inode *inode)
+{
+	struct data_writer *w = tr->w;
+	struct snapshot_view view = w->env.snapshots->view(w->env.snapshots->ctx, inode->snapshot);
+	struct bkey k;
+	int ret;
+
+	tr->more = false;
+	if (tr->new_size > inode->f.size)
+		return 0;
+	ret = bce_trans_peek(t, BTREE_ID_extents, SPOS(inode->f.inum, new_end(tr), 0),
+			     SPOS(inode->f.inum, U64_MAX, 0), &view, 0, &k);
+	tr->more = !ret;
+	return ret == -ENOENT ? 0 : ret;
+}
+
 static int put_tail(struct bce_trans *t, struct truncate *tr, struct data_inode *inode)
 {
 	struct extent_change change = { };
@@ -227,6 +240,8 @@ static int set_size(struct bce_trans *t, void *ctx)
 	struct data_inode inode;
 	int ret = bce_data_target_inode(t, tr->w, &tr->target, &inode);
 
+	if (!ret)
+		ret = look_behind_end(t, tr, &inode);
 	if (!ret && tr->more)
 		ret = put_record(t, tr);
 	if (!ret && tr->has_tail)
@@ -243,9 +258,6 @@ static int truncate(struct truncate *tr)
 	struct data_writer *w = tr->w;
 	int ret = bce_data_look(w, look_at_file, tr);
 
-	/* a file that grows keeps what was allocated behind its end */
-	if (!ret && tr->new_size > tr->inode.size)
-		tr->more = false;
 	if (!ret)
 		ret = prepare_tail(tr);
 	if (!ret)

@@ -574,6 +574,41 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* ---- two at once ---- */
+
+static void write_behind(struct data_rig *r)
+{
+	assert_int_equal(rig_write(r, file, 16 * RIG_BLOCK_SECTORS, new_data, 8 * RIG_BLOCK_BYTES,
+				   24 * RIG_BLOCK_BYTES, 0), 0);
+}
+
+/*
+ * Somebody writes behind the new end before the truncation is committed, where nothing was when it began. It
+ * begins anew, and must see that: in the file, and in the snapshot that is taken then.
+ */
+static void truncate_meets_write(void **state)
+{
+	struct inode_fields f;
+	struct data_rig r;
+
+	for (int shorter = 0; shorter < 2; shorter++) {
+		begin(&r, false);
+		assert_int_equal(rig_write(&r, file, 0, old_data, 4 * RIG_BLOCK_BYTES,
+					   (4 + shorter) * RIG_BLOCK_BYTES, 0), 0);
+		r.on_now = write_behind;
+		assert_int_equal(bce_data_truncate(r.writer, file, (shorter ? 4 : 8) * RIG_BLOCK_BYTES,
+						   NULL), 0);
+		assert_null(r.on_now);
+		assert_int_equal(rig_inode_read(&r, 1, INUM, &f), 0);
+		assert_int_equal(f.size, (shorter ? 4 : 8) * RIG_BLOCK_BYTES);
+		rig_check(&r);
+		rig_snapshot(&r, 1, 2);
+		rig_check(&r);
+		expect(&r, old_data, 4 * RIG_BLOCK_BYTES);
+		rig_exit(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -589,6 +624,7 @@ int main(void)
 		cmocka_unit_test(no_memory),
 		cmocka_unit_test(no_memory_in_snapshots),
 		cmocka_unit_test(flush_if_asked),
+		cmocka_unit_test(truncate_meets_write),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
