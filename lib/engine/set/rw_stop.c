@@ -109,18 +109,30 @@ void bce_set_wait_for_users(struct set_rw *rw)
 	wait_event(rw->idle, !atomic_read(&rw->users));
 }
 
-/* true for the one who ends it */
-static bool fail_once(struct set_rw *rw)
+static bool may_fail(enum rw_state state)
 {
-	enum rw_state state = READ_ONCE(rw->state), was;
+	return state != RW_OFF && state != RW_FAILED;
+}
 
-	while (state != RW_OFF && state != RW_FAILED) {
-		was = cmpxchg(&rw->state, state, RW_FAILED);
-		if (was == state)
-			return true;
+/* true for the one who ends it. Who sees that it has ended sees why: the reason is there first */
+static bool fail_once(struct bce_set *set, struct set_rw *rw, const char *why)
+{
+	enum rw_state state, was;
+	bool first = false;
+
+	spin_lock(&set->ended_lock);
+	state = READ_ONCE(rw->state);
+	if (may_fail(state))
+		strscpy(set->fail_reason, why, sizeof(set->fail_reason));
+	while (!first && may_fail(state)) {
+		was = cmpxchg(&rw->state, state, RW_FAILED);	/* a full barrier behind the reason */
+		first = was == state;
 		state = was;
 	}
-	return false;
+	if (!first && state == RW_OFF)
+		set->fail_reason[0] = '\0';	/* it was shut down cleanly meanwhile */
+	spin_unlock(&set->ended_lock);
+	return first;
 }
 
 static void tell_ended(struct bce_set *set)
@@ -146,18 +158,19 @@ void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 	struct text_buf text = TEXT_BUF_INIT;
 	va_list args;
 
-	if (!rw || !fail_once(rw))
+	if (!rw || !may_fail(READ_ONCE(rw->state)))
 		return;
-	wake_up_all(&set->resume_wait);
-	if (rw->journal)
-		bce_journal_halt(rw->journal);
 	va_start(args, fmt);
 	bce_text_vprintf(&text, fmt, args);
 	va_end(args);
-	strscpy(set->fail_reason, bce_text_str(&text), sizeof(set->fail_reason));
-	tell_ended(set);
-	bce_log_line(set->log, BCE_LOG_ERR, "%s: the set is read-only from now on",
-		     bce_text_str(&text));
+	if (fail_once(set, rw, bce_text_str(&text))) {
+		wake_up_all(&set->resume_wait);
+		if (rw->journal)
+			bce_journal_halt(rw->journal);
+		tell_ended(set);
+		bce_log_line(set->log, BCE_LOG_ERR, "%s: the set is read-only from now on",
+			     bce_text_str(&text));
+	}
 	bce_text_exit(&text);
 }
 

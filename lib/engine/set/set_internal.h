@@ -80,8 +80,8 @@ struct bce_set {
 	enum bce_errors_policy	errors_policy;
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;
-	spinlock_t		ended_lock;	/* both */
-	char			fail_reason[128];	/* set before @ended is called */
+	spinlock_t		ended_lock;	/* both, and @fail_reason */
+	char			fail_reason[128];	/* written under @ended_lock, before RW_FAILED */
 
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */
 	int			start_error;
