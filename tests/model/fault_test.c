@@ -14,7 +14,7 @@
  *        |                                    else: all up to the last sync, and then a part of the steps
  *   shutdown, checker                         no finding, nothing leaked
  *
- * With two members and two copies of everything the script must not notice one failed read or write.
+ * With two members and two copies of everything the script must not notice one failed read, write or flush.
  *
  * FAULT_STRIDE=n tries every n-th point (1: all of them); the default is a sample. FAULT_ONLY=n tries one. SEED=
  * moves the sample.
@@ -454,7 +454,7 @@ struct plan {
 	struct small_shape	shape;
 	struct small_set	base;
 	int			first;		/* step at which it begins */
-	bool			two_copies;	/* one failed read or write goes unnoticed */
+	bool			two_copies;	/* one failed read, write or flush goes unnoticed */
 	struct tree_state	after[STEPS + 1];	/* [i]: steps before i are done */
 };
 
@@ -546,7 +546,7 @@ static void after_failure(struct run *r)
 
 	if (!fault_hit())
 		bad(r, "step %d failed with %d, without reason", r->failed, r->error);
-	if (r->p->two_copies && fault.kind != FAIL_ALLOCATION && fault.kind != FAIL_FLUSH)
+	if (r->p->two_copies && fault.kind != FAIL_ALLOCATION)
 		bad(r, "step %d failed with %d, though there is another copy", r->failed, r->error);
 	check_running(r);
 	if (!bce_set_is_rw(r->s.set))
@@ -636,7 +636,7 @@ static void one_run(struct run *r)
 	r->hit = fault_hit();
 	if (ret && !r->hit)
 		bad(r, "start or shutdown: %d, without reason", ret);
-	if (r->p->two_copies && fault.kind >= FAIL_READ && fault.kind <= FAIL_WRITE_DONE && !rw)
+	if (r->p->two_copies && fault.kind >= FAIL_READ && !rw)
 		bad(r, "not read-write, though there is another copy: %s", why);
 	fault_disarm(&r->s);
 	if (r->hit_running && clean && r->p->two_copies &&

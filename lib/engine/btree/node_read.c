@@ -6,7 +6,7 @@
  *                                                                 +--merge--> the node's keys
  *   journal overlay: keys of this btree and level in its range  --+
  *
- * The members that hold a replica are tried by their latency, then by their order in the
+ * The members that hold a replica are tried by their latency, failed ones last, then by their order in the
  * pointer; one that is absent, fails or delivers anything but the node is passed over. Only when
  * none is left is the node unreadable. The generations of buckets do not matter here: a pointer
  * that is reachable is live.
@@ -266,6 +266,17 @@ static void replicas_add(struct replicas *r, const struct extent_ptr *ptr, u64 l
 	r->latency_ns[i] = latency_ns;
 }
 
+/* what has failed comes last */
+static u64 replica_latency_ns(struct btrees *b, unsigned int dev)
+{
+	struct member_dev *m = bce_member_get_io_quietly(b->config.members, dev);
+	bool failed = m && bce_member_is_failed(m);
+
+	if (m)
+		bce_member_put_io(m);
+	return failed ? U64_MAX : bce_member_latency_ns(b->config.members, dev);
+}
+
 static void replicas_of(struct btrees *b, const struct bkey *ptr, struct replicas *out)
 {
 	struct extent_ptr_decoded p;
@@ -274,7 +285,7 @@ static void replicas_of(struct btrees *b, const struct bkey *ptr, struct replica
 	out->nr = 0;
 	bce_extent_walk_init(&walk, ptr, b->config.node_sectors);
 	while (bce_extent_next_ptr(&walk, &p))
-		replicas_add(out, &p.ptr, bce_member_latency_ns(b->config.members, p.ptr.dev));
+		replicas_add(out, &p.ptr, replica_latency_ns(b, p.ptr.dev));
 }
 
 /* what one read works on */

@@ -147,6 +147,7 @@ static int candidate_check(struct data_reader *r, const struct pick_request *req
 {
 	struct member_info info;
 	struct member_dev *m;
+	bool failed;
 	int ret;
 
 	if (p->ptr.dev >= BCH_MEMBERS_MAX || req->tried & 1ULL << p->ptr.dev)
@@ -155,6 +156,7 @@ static int candidate_check(struct data_reader *r, const struct pick_request *req
 	if (!m)
 		return 0;
 	info = m->info;
+	failed = bce_member_is_failed(m);
 	bce_member_put_io(m);
 
 	if (!ptr_is_on_device(p, &info))
@@ -166,7 +168,7 @@ static int candidate_check(struct data_reader *r, const struct pick_request *req
 	}
 
 	c->p = *p;
-	c->weight = info.state == MEMBER_FAILED ? INT_MIN : policy_weight(r, p->ptr.dev);
+	c->weight = failed ? INT_MIN : policy_weight(r, p->ptr.dev);
 	c->latency_ns = clamp_t(u64, bce_member_latency_ns(r->c.members, p->ptr.dev), 1,
 				LATENCY_MAX_NS);
 	c->contiguous = req->has_previous && req->previous_dev == p->ptr.dev &&

@@ -67,8 +67,9 @@ struct journal_ops {
 	 */
 	int (*mark_replicas)(void *ctx, u64 devs);
 	/*
-	 * Members @devs could not flush their caches: what they were given may be lost. May be NULL:
-	 * fatal. Context: may sleep. Return: 0 redundancy makes up for it; negative errno: stop.
+	 * Members @devs could not flush their caches: what they were given may be lost. Asked for at
+	 * every flush entry from then on, with all of them, as more may have been given to them meanwhile. May be NULL: fatal.
+	 * Context: may sleep, writes superblocks. Return: 0 redundancy makes up for it; negative errno: stop.
 	 */
 	int (*flush_failed)(void *ctx, u64 devs);
 	/* entries up to @seq are on stable storage now. Context: process; must not wait for us */

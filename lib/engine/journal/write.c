@@ -268,7 +268,7 @@ static void dev_has_failed(struct journal *j, unsigned int dev, const char *what
 static bool member_needs_flush(struct journal *j, unsigned int dev)
 {
 	struct member_dev *m = bce_member_get_io_quietly(j->c.members, dev);
-	bool needs = m && m->info.state == MEMBER_RW &&
+	bool needs = m && m->info.state == MEMBER_RW && !bce_member_is_failed(m) &&
 		     !bce_member_quiet_since(m, &j->quiet_mark[dev]);
 
 	if (m)
@@ -286,29 +286,29 @@ static u64 members_to_flush(struct journal *j)
 	return devs;
 }
 
-static int flush_has_failed(struct journal *j, u64 devs)
+static void flush_has_failed(struct journal *j, u64 devs)
 {
-	u64 mask;
-
-	for (mask = devs; mask; mask &= mask - 1) {
-		j->quiet_mark[__ffs64(mask)] = 0;
-		dev_has_failed(j, __ffs64(mask), "flushing its cache");
+	for (; devs; devs &= devs - 1) {
+		j->quiet_mark[__ffs64(devs)] = 0;
+		dev_has_failed(j, __ffs64(devs), "flushing its cache");
 	}
-	return j->c.ops->flush_failed ? j->c.ops->flush_failed(j->c.ctx, devs) : -EIO;
 }
 
 /*
  * What @devs have taken so far becomes stable. One that is there and cannot do it may have lost
- * something that was promised: its owner says whether that can be borne.
+ * something that was promised, now or later: at each flush the set says whether that can be borne.
  */
 static int flush_members(struct journal *j, u64 devs)
 {
-	u64 bad;
+	u64 bad = 0;
 
-	if (!devs)
+	if (devs)
+		bad = bce_members_flush(j->c.members, devs) & bce_members_present(j->c.members);
+	flush_has_failed(j, bad);
+	j->unflushed |= bad;
+	if (!j->unflushed)
 		return 0;
-	bad = bce_members_flush(j->c.members, devs) & bce_members_present(j->c.members);
-	return bad ? flush_has_failed(j, bad) : 0;
+	return j->c.ops->flush_failed ? j->c.ops->flush_failed(j->c.ctx, j->unflushed) : -EIO;
 }
 
 /* ---- submitting ---- */

@@ -176,6 +176,7 @@ struct journal {
 	struct mutex		write_mutex;	/* preparing and submitting, in order */
 	struct mutex		done_mutex;	/* completing, in order */
 	u64			quiet_mark[BCH_MEMBERS_MAX];	/* write_mutex */
+	u64			unflushed;	/* members whose caches could not be flushed; write_mutex */
 	u64			marked[16];	/* combinations known to be listed; lock */
 	unsigned int		nr_marked;
 

@@ -246,6 +246,32 @@ void bce_member_put_io(struct member_dev *m)
 	rcu_read_unlock();
 }
 
+void bce_member_set_failed(struct member_dev *m)
+{
+	WRITE_ONCE(m->failed, true);
+}
+
+bool bce_member_is_failed(const struct member_dev *m)
+{
+	return m->info.state == MEMBER_FAILED || READ_ONCE(m->failed);
+}
+
+u64 bce_members_failed(struct member_table *t)
+{
+	struct attached *a;
+	unsigned int idx;
+	u64 failed = 0;
+
+	rcu_read_lock();
+	for (idx = 0; idx < BCH_MEMBERS_MAX; idx++) {
+		a = rcu_dereference(t->slot[idx].dev);
+		if (a && bce_member_is_failed(&a->m))
+			failed |= 1ULL << idx;
+	}
+	rcu_read_unlock();
+	return failed;
+}
+
 u64 bce_members_present(struct member_table *t)
 {
 	unsigned int idx;

@@ -19,6 +19,7 @@ struct member_dev {
 	u8			idx;
 	struct member_info	info;		/* geometry; never changes while attached */
 	char			name[32];	/* for messages */
+	bool			failed;		/* since it was attached: bce_member_set_failed() */
 };
 
 /* an empty table, or NULL */
@@ -55,6 +56,15 @@ struct member_dev *bce_member_get_io_quietly(struct member_table *t, unsigned in
  * Context: any; a quiet reference to @m held. Return: true if there is nothing to flush.
  */
 bool bce_member_quiet_since(struct member_dev *m, u64 *mark);
+/*
+ * What it holds cannot be relied on any more: others are read first, it is not flushed. For as long as it is
+ * attached; what the superblock says is the caller's. Context: any
+ */
+void bce_member_set_failed(struct member_dev *m);
+/* that, or its state was so when it was attached */
+bool bce_member_is_failed(const struct member_dev *m);
+/* bit per index: those for which that is so */
+u64 bce_members_failed(struct member_table *t);
 /* bit per index; may be outdated at once */
 u64 bce_members_present(struct member_table *t);
 

@@ -121,6 +121,8 @@ int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member 
 	dev = bce_member_get_io(set->members, idx);
 	if (dev) {
 		out->present = true;
+		if (bce_member_is_failed(dev))
+			out->state = MEMBER_FAILED;
 		strscpy(out->name, dev->name, sizeof(out->name));
 		bce_member_put_io(dev);
 	}

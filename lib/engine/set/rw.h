@@ -90,6 +90,14 @@ __printf(2, 3) void bce_set_fail(struct bce_set *set, const char *fmt, ...);
 /* nothing is only in memory, and nothing pins the journal. 0; -EBUSY, -EIO, -EROFS */
 int bce_set_flush_all(struct bce_set *set);
 
+/* ---- member_failed.c ---- */
+
+/*
+ * What members @devs hold cannot be relied on, as @what failed ("flushing its cache"). Context: sleeps, writes
+ * superblocks. Return: 0 the set goes on without them; -EIO what only they hold is needed
+ */
+int bce_set_members_failed(struct bce_set *set, u64 devs, const char *what);
+
 /* ---- rw_start.c ---- */
 
 /* may the set be written, as far as members, version and how it was opened go? */

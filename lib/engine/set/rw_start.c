@@ -262,11 +262,17 @@ static void journal_failed(void *ctx, int error)
 	bce_set_fail(set, "journal or btrees cannot be written: error %d", error);
 }
 
+static int journal_flush_failed(void *ctx, u64 devs)
+{
+	return bce_set_members_failed(ctx, devs, "flushing its cache");
+}
+
 static const struct journal_ops journal_ops = {
 	.roots		= journal_roots,
 	.key_version	= journal_key_version,
 	.io_clock	= journal_io_clock,
 	.mark_replicas	= journal_mark_replicas,
+	.flush_failed	= journal_flush_failed,
 	.flushed	= journal_flushed,
 	.failed		= journal_failed,
 };
