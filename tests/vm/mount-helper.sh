@@ -146,6 +146,10 @@ try "then it mounts" code 0 "" mount.bcachefs "$LOCKED" /mnt -o ro
 try "  and reads" eval 'find /mnt -type f -exec cat {} + >/dev/null'
 umount /mnt
 bcachectl stop --all
+refuse "a session that does not know root's keyring" keyctl session - keyctl request user "$KEY"
+try "  mounts, too" code 0 'Joined session' keyctl session - mount.bcachefs "$LOCKED" /mnt -o ro
+umount /mnt
+bcachectl stop --all
 try "a set without encryption has nothing to unlock" code 6 'not encrypted' bcachectl unlock "${MEMBERS[0]}"
 keyctl unlink "$(keyctl request user "$KEY")" @u
 wrong_key() {

@@ -284,8 +284,12 @@ static int judge_presence(const struct plan *p, enum bce_degraded degraded)
 
 static int judge_key(const struct plan *p)
 {
-	if (!bce_sb_key_is_wrapped(p->best) || passphrase_key_is_there(p->best))
+	if (!bce_sb_key_is_wrapped(p->best))
 		return 0;
+	if (passphrase_key_is_there(p->best)) {
+		passphrase_key_reach(p->best);	/* the kernel searches from our session keyring */
+		return 0;
+	}
 	complain("set \"%s\" is encrypted and locked; unlock it first:\n  bcachectl unlock %s",
 		 set_name(p), p->list.member[0].path);
 	return -ENOKEY;

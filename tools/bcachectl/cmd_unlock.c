@@ -26,10 +26,7 @@ static int key_opens(const struct bch_sb *sb, const u8 key[32])
 	return ret;
 }
 
-/*
- * The user keyring outlives this process; who asks later searches from its session
- * keyring, which some logins do not link to the user's.
- */
+/* the user keyring outlives this process */
 static int key_store(const struct bch_sb *sb, const u8 key[32])
 {
 	char description[BCE_KEY_DESCRIPTION_BYTES];
@@ -37,8 +34,7 @@ static int key_store(const struct bch_sb *sb, const u8 key[32])
 	bce_sb_key_description(sb, description);
 	if (add_key("user", description, key, 32, KEY_SPEC_USER_KEYRING) < 0)
 		return -errno;
-	if (!passphrase_key_is_there(sb))
-		keyctl_link(KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);
+	passphrase_key_reach(sb);
 	return 0;
 }
 

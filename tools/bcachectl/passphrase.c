@@ -128,17 +128,42 @@ int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32
 	return ret ?: passphrase_scrypt(passphrase, log_n, log_r, log_p, key);
 }
 
+static bool is_reachable(const char *description)
+{
+	return request_key("user", description, NULL, 0) >= 0;
+}
+
+/*
+ * Where a service manager starts us, and after some logins, the session keyring is not linked to the
+ * user's, so that is asked, too. -1: nowhere
+ */
+static key_serial_t find_key(const char *description)
+{
+	key_serial_t id = request_key("user", description, NULL, 0);
+
+	return id >= 0 ? id : keyctl_search(KEY_SPEC_USER_KEYRING, "user", description, 0);
+}
+
 bool passphrase_key_is_there(const struct bch_sb *sb)
 {
 	char description[BCE_KEY_DESCRIPTION_BYTES];
 
 	bce_sb_key_description(sb, description);
-	return request_key("user", description, NULL, 0) >= 0;
+	return find_key(description) >= 0;
+}
+
+void passphrase_key_reach(const struct bch_sb *sb)
+{
+	char description[BCE_KEY_DESCRIPTION_BYTES];
+
+	bce_sb_key_description(sb, description);
+	if (!is_reachable(description))
+		keyctl_link(KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);
 }
 
 static int key_from_keyring(const char *description, u8 key[32])
 {
-	key_serial_t id = request_key("user", description, NULL, 0);
+	key_serial_t id = find_key(description);
 
 	if (id < 0)
 		return -ENOKEY;

@@ -34,8 +34,10 @@ int passphrase_scrypt(const char *passphrase, u8 log_n, u8 log_r, u8 log_p, u8 k
  */
 int passphrase_derive(const struct bch_sb *sb, const char *passphrase, u8 key[32]);
 
-/* is the set's key where the kernel would look for it on our behalf? */
+/* is the set's key in our keyrings, or in the user's, which may not be among them? */
 bool passphrase_key_is_there(const struct bch_sb *sb);
+/* then: see that the kernel finds it, which searches on our behalf from the session keyring */
+void passphrase_key_reach(const struct bch_sb *sb);
 
 /*
  * A bce_key_fn: the key from the user keyring, else by asking. @ctx: an open struct

@@ -19,9 +19,9 @@
 #include "set_state.h"
 
 #include <errno.h>
-#include <keyutils.h>
 #include <stdlib.h>
 
+#include "passphrase.h"
 #include "records.h"
 #include "uuid_arg.h"
 
@@ -124,19 +124,6 @@ static bool any_equal_clone(const struct sb_candidate *c, unsigned int nr)
 	return false;
 }
 
-/*
- * Where a service manager starts us, the session keyring is often not linked to the user's, so
- * that is asked, too.
- */
-static bool key_is_there(const struct bch_sb *sb)
-{
-	char description[BCE_KEY_DESCRIPTION_BYTES];
-
-	bce_sb_key_description(sb, description);
-	return request_key("user", description, NULL, 0) >= 0 ||
-	       keyctl_search(KEY_SPEC_USER_KEYRING, "user", description, 0) >= 0;
-}
-
 u64 set_members_in_use(const struct sb_candidate *c, unsigned int nr)
 {
 	u64 present = 0;
@@ -159,7 +146,7 @@ static enum set_state state_of(const struct sb_candidate *c, unsigned int nr,
 		return SET_CLONE;
 	if (v->presence.missing)
 		return v->presence.data_complete ? SET_STARTABLE : SET_INCOMPLETE;
-	if (bce_sb_key_is_wrapped(v->best) && !key_is_there(v->best))
+	if (bce_sb_key_is_wrapped(v->best) && !passphrase_key_is_there(v->best))
 		return SET_LOCKED;
 	return SET_COMPLETE;
 }
