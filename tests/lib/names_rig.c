@@ -40,7 +40,9 @@ static u64 op_now(void *ctx)
 {
 	struct names_rig *r = ctx;
 
-	return r->now_ns += 1000;
+	if (r->on_now)
+		r->on_now(r);
+	return __atomic_add_fetch(&r->now_ns, 1000, __ATOMIC_RELAXED);
 }
 
 static u64 op_random(void *ctx)

@@ -4,7 +4,7 @@
  * the same names and the same file by all, snapshots, syncs, and copygc behind them, for the set is small.
  * Nothing may be reported, what a thread alone has written is what it reads, and the checker finds nothing.
  *
- * ROUNDS= of each thread (150), THREADS= (4), SEED=.
+ * ROUNDS= of each thread (150), THREADS= (4), SEED=. KEEP=PREFIX keeps the members of a set that failed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -332,6 +332,8 @@ static unsigned int run(const struct small_shape *shape, const char *name)
 	bad = run_threads(s.set, min_t(unsigned int, nr, THREADS_MAX));
 	bad += !!small_set_close(&s, true);
 	bad += !!small_set_check(&s, name);
+	if (bad && getenv("KEEP"))
+		small_set_keep(&s, getenv("KEEP"));
 	small_set_free(&s);
 	printf("%sok - %s\n", bad ? "not " : "", name);
 	return bad;

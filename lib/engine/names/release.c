@@ -8,10 +8,16 @@
  * does not find. When a version goes, the nearest one above it may become removable.
  *
  * A version with versions below it stays: files of snapshots are seen through it.
+ *
+ * Keys of an interior node may be on their way down, the inode last (snapshot_clean.c): who took it away where
+ * it still is would leave behind what went before it. So the last transaction makes sure that the
+ * node is a leaf, which nothing can leave; for another one all cleaning is done first, and no more is begun
+ * meanwhile. That is rare: a snapshot was taken between unlinking and the last close.
  */
 #include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/mutex.h>
 #include <linux/stat.h>
 
 #include "engine/btree/snapshot_update.h"
@@ -20,12 +26,16 @@
 #include "engine/names/write_internal.h"
 
 #define KEYS_PER_COMMIT	64
+/* how often an inode that goes may have moved down meanwhile */
+#define MOVES_MAX	8
 
 struct version {
 	u64			inum;
 	u32			snapshot;
 	struct inode_fields	f;
 	bool			found;
+	bool			settled;	/* clean_lock is held and nothing is on its way */
+	bool			interior;	/* there is no telling without */
 	u64			sectors_before;	/* data was removed */
 	struct bpos		pos;		/* how far keys have been removed */
 	bool			done;
@@ -36,6 +46,21 @@ static bool is_removable(const struct inode_fields *f)
 	return names_is_unlinked(f) && !(f->flags & BIT(INODE_FLAG_has_child_snapshot));
 }
 
+/* keys only ever leave a node that has had others below it */
+static int look_at_node(struct names_tx *tx, struct version *v)
+{
+	struct snapshot_info s;
+	struct bkey k;
+	int ret = bce_trans_lookup(tx->t, BTREE_ID_snapshots, POS(0, v->snapshot), NULL, 0, &k);
+
+	v->interior = ret == -ENOENT;
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	bce_snapshot_decode(&k, &s);
+	v->interior = s.children[0] || s.children[1];
+	return 0;
+}
+
 /* the version at exactly that snapshot, if it is there and to be removed */
 static int version_read(struct names_tx *tx, struct version *v)
 {
@@ -43,7 +68,7 @@ static int version_read(struct names_tx *tx, struct version *v)
 	int ret = bce_trans_lookup(tx->t, BTREE_ID_inodes, SPOS(0, v->inum, v->snapshot), NULL, 0,
 				   &k);
 
-	v->found = false;
+	v->found = v->interior = false;
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	if (!bce_key_type_is_inode(k.type))
@@ -51,7 +76,7 @@ static int version_read(struct names_tx *tx, struct version *v)
 	if (bce_inode_unpack(&k, &v->f))
 		return -EIO;
 	v->found = is_removable(&v->f);
-	return 0;
+	return v->found && !v->settled ? look_at_node(tx, v) : 0;
 }
 
 static int version_read_fn(struct names_tx *tx, void *ctx)
@@ -192,7 +217,7 @@ static int remove_inode_fn(struct names_tx *tx, void *ctx)
 	if (!val)
 		return -ENOMEM;
 	ret = version_read(tx, v);
-	if (ret || !v->found)
+	if (ret || !v->found || v->interior)
 		return ret;
 	ret = uncharge(tx, v, v->f.sectors, 1);
 	if (ret)
@@ -210,13 +235,18 @@ static int check_empty_fn(struct names_tx *tx, void *ctx)
 	return names_dir_check_empty(tx, v->inum, 0, &view);
 }
 
-/* -ENOENT: not there, or not to be removed */
+/* -ENOENT: not there, or not to be removed; -EAGAIN: v->interior */
+static int version_state(const struct version *v)
+{
+	return !v->found ? -ENOENT : v->interior ? -EAGAIN : 0;
+}
+
 static int version_delete_one(struct names_writer *w, struct version *v)
 {
-	int ret = names_run(w, version_read_fn, v);
+	int ret = names_run(w, version_read_fn, v) ?: version_state(v);
 
-	if (ret || !v->found)
-		return ret ?: -ENOENT;
+	if (ret)
+		return ret;
 	if (S_ISDIR(v->f.mode))
 		ret = names_run(w, check_empty_fn, v);
 	if (!ret)
@@ -225,7 +255,21 @@ static int version_delete_one(struct names_writer *w, struct version *v)
 		ret = remove_keys(w, v, remove_xattrs_fn);
 	if (!ret && S_ISDIR(v->f.mode))
 		ret = remove_keys(w, v, remove_dirents_fn);
-	return ret ?: names_run(w, remove_inode_fn, v);
+	return ret ?: names_run(w, remove_inode_fn, v) ?: version_state(v);
+}
+
+static int version_delete(struct names_writer *w, struct version *v)
+{
+	int ret = version_delete_one(w, v);
+
+	if (ret != -EAGAIN || !v->interior)
+		return ret;
+	mutex_lock(&w->clean_lock);
+	v->settled = true;
+	ret = names_clean_all(w) ?: version_delete_one(w, v);
+	v->settled = false;
+	mutex_unlock(&w->clean_lock);
+	return ret;
 }
 
 static int version_above_fn(struct names_tx *tx, void *ctx)
@@ -246,14 +290,14 @@ static bool in_use(struct names_writer *w, u64 inum)
 int names_version_delete(struct names_writer *w, u64 inum, u32 snapshot)
 {
 	struct version v = { .inum = inum, .snapshot = snapshot };
-	int ret = version_delete_one(w, &v);
+	int ret = version_delete(w, &v);
 
 	while (!ret) {
 		ret = names_run(w, version_above_fn, &v);
 		if (ret || !v.found || in_use(w, inum))
 			return ret;
 		v.snapshot = v.f.snapshot;
-		ret = version_delete_one(w, &v);
+		ret = version_delete(w, &v);
 	}
 	return ret;
 }
@@ -275,11 +319,18 @@ static int release_fn(struct names_tx *tx, void *ctx)
 int names_inode_release(struct names_writer *w, struct bce_file_id inode)
 {
 	struct release r = { .id = inode };
-	int ret = names_run(w, release_fn, &r);
+	unsigned int moves;
+	int ret;
 
-	/* gone already, or goes with its subvolume; not unlinked; or a version that others see */
-	if (!ret && is_removable(&r.i.f) && !in_use(w, inode.inum))
+	for (moves = 0; moves < MOVES_MAX; moves++) {
+		ret = names_run(w, release_fn, &r);
+		/* gone already, or goes with its subvolume; not unlinked; or a version that others see */
+		if (ret || !is_removable(&r.i.f) || in_use(w, inode.inum))
+			break;
 		ret = names_version_delete(w, inode.inum, r.i.f.snapshot);
+		if (ret != -ENOENT)
+			break;
+	}
 	return ret == -ENOENT ? 0 : ret;
 }
 

@@ -19,7 +19,9 @@
 #include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
@@ -468,15 +470,26 @@ static int clean_once(struct names_writer *w, bool *more)
 	return ret;
 }
 
-void names_clean_work(struct work_struct *work)
+int names_clean_all(struct names_writer *w)
 {
-	struct names_writer *w = container_of(work, struct names_writer, clean_work);
 	bool more;
 	int ret;
 
+	lockdep_assert_held(&w->clean_lock);
 	do {
 		ret = clean_once(w, &more);
 	} while (!ret && more && !READ_ONCE(w->stopping));
+	return ret ?: more ? -EINTR : 0;
+}
+
+void names_clean_work(struct work_struct *work)
+{
+	struct names_writer *w = container_of(work, struct names_writer, clean_work);
+	int ret;
+
+	mutex_lock(&w->clean_lock);
+	ret = names_clean_all(w);
+	mutex_unlock(&w->clean_lock);
 	WRITE_ONCE(w->clean_error, ret);
 	if (ret && ret != -EINTR)
 		bce_log_line(w->src.log, BCE_LOG_ERR,

@@ -53,6 +53,7 @@ struct names_writer {
 	u32				subvol_last;	/* the highest id given out; table's lock */
 	struct workqueue_struct		*clean_wq;
 	struct work_struct		clean_work;
+	struct mutex			clean_lock;	/* cleaning: without it keys may be on their way down */
 	int				clean_error;
 	bool				stopping;
 };

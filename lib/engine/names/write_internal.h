@@ -132,6 +132,8 @@ void names_subvol_unlinked(struct names_writer *w, u32 id);
 /* a subvolume that is flagged as unlinked: its key goes, its node is flagged. 0 or negative errno */
 int names_subvol_finish_delete(struct names_writer *w, u32 id);
 void names_clean_work(struct work_struct *work);
+/* all that is to be cleaned now; under clean_lock. 0, or why there is something left: -EINTR, -EIO ... */
+int names_clean_all(struct names_writer *w);
 
 /* remove the inode's version at exactly @snapshot, unlinked and with nothing below */
 int names_version_delete(struct names_writer *w, u64 inum, u32 snapshot);

@@ -148,6 +148,7 @@ int bce_names_writer_init(struct names_writer *w)
 	int ret;
 
 	spin_lock_init(&w->inum_lock);
+	mutex_init(&w->clean_lock);
 	w->inum_next = 0;
 	w->inum_wrapped = false;
 	w->subvol_last = 0;
@@ -193,6 +194,7 @@ void bce_names_writer_exit(struct names_writer *w)
 {
 	WRITE_ONCE(w->stopping, true);
 	destroy_workqueue(w->clean_wq);
+	mutex_destroy(&w->clean_lock);
 	bce_quota_close(w->quota);
 	w->quota = NULL;
 }

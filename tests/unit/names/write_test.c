@@ -5,11 +5,13 @@
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
@@ -623,6 +625,85 @@ static void subvolumes(void **state)
 	names_rig_exit(&r);
 }
 
+/* ---- a file that goes while its keys are moved ---- */
+
+struct meeting {
+	struct bce_file_id	file;
+	unsigned int		at, seen;	/* begins before that transaction */
+	bool			began, done;
+	pthread_t		thread;
+	int			error;
+	struct names_rig	*r;
+};
+
+static void *release_it(void *arg)
+{
+	struct meeting *m = arg;
+
+	m->error = names_inode_release(&m->r->w, m->file);
+	__atomic_store_n(&m->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* the cleaner goes on when the other is through, or waits for it */
+static void release_now(struct names_rig *r)
+{
+	struct meeting *m = r->ctx;
+
+	if (m->began || ++m->seen != m->at)
+		return;
+	m->began = true;
+	assert_int_equal(pthread_create(&m->thread, NULL, release_it, m), 0);
+	for (int i = 0; i < 50 && !__atomic_load_n(&m->done, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+}
+
+/*
+ * A file was unlinked but open when a snapshot was taken, which is deleted again: what the file has
+ * moves down, extents first, its inode last. It is closed before each of these steps in turn.
+ */
+static bool release_at_step(unsigned int step)
+{
+	struct meeting m = { .at = step };
+	struct names_rig r;
+	struct bce_inode i;
+
+	names_rig_init(&r, NULL);
+	m.r = &r;
+	m.file = made(&r, root, "file", S_IFREG | 0644).id;
+	OK(r.w.ops->data_write(r.w.ctx, m.file, "contents", 8));
+	OK(names_xattr_set(&r.w, m.file, BCE_XATTR_USER, "a", "1", 1, 0));
+	OK(names_xattr_set(&r.w, m.file, BCE_XATTR_USER, "b", "2", 1, 0));
+	OK(unlink_name(&r, root, "file", false));
+	snapshot(&r, root, "snap", 1, 0);
+	OK(names_subvolume_delete(&r.w, root, "snap", 4));
+	r.ctx = &m;
+	r.on_now = release_now;
+	OK(names_snapshots_cleaned(&r.w));
+	if (m.began) {
+		assert_int_equal(pthread_join(m.thread, NULL), 0);
+		OK(m.error);
+		r.on_now = NULL;
+		OK(names_snapshots_cleaned(&r.w));
+		assert_int_equal(names_inode_read(&r.w.src, m.file, &i), -ENOENT);
+		assert_int_equal(names_rig_count(&r, BTREE_ID_extents, KEY_TYPE_inline_data), 0);
+		assert_int_equal(names_rig_count(&r, BTREE_ID_xattrs, KEY_TYPE_xattr), 0);
+		assert_int_equal(names_rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
+	}
+	clean(&r);
+	names_rig_exit(&r);
+	return m.began;
+}
+
+static void released_while_cleaned(void **state)
+{
+	unsigned int step = 1;
+
+	while (release_at_step(step))
+		step++;
+	assert_true(step > 5);
+}
+
 /* the subvolume that is no snapshot goes first */
 static void master_goes(void **state)
 {
@@ -731,6 +812,7 @@ int main(void)
 		cmocka_unit_test(options),
 		cmocka_unit_test(subvolume_ids_do_not_come_again),
 		cmocka_unit_test(subvolumes),
+		cmocka_unit_test(released_while_cleaned),
 		cmocka_unit_test(master_goes),
 		cmocka_unit_test(quotas),
 	};
