@@ -79,12 +79,16 @@ static void member_refresh(struct member_info *have, const struct member_info *n
 		return;
 	}
 	have->state = now->state;
-	have->discard = now->discard;
 	have->data_allowed = now->data_allowed;
-	have->durability = now->durability;
-	have->freespace_initialized = now->freespace_initialized;
 	have->btree_bitmap = now->btree_bitmap;
 	have->btree_bitmap_shift = now->btree_bitmap_shift;
+	/* others read these without the lock, one at a time */
+	if (have->discard != now->discard)
+		WRITE_ONCE(have->discard, now->discard);
+	if (have->durability != now->durability)
+		WRITE_ONCE(have->durability, now->durability);
+	if (have->freespace_initialized != now->freespace_initialized)
+		WRITE_ONCE(have->freespace_initialized, now->freespace_initialized);
 }
 
 int bce_allocator_members_changed(struct allocator *a)

@@ -174,40 +174,60 @@ static int pick_round(struct pick *p, u64 cursor, u64 first, u64 last)
 	return ret;
 }
 
+/* the btree bitmap, both parts of one moment */
+struct marked {
+	u64		bitmap;
+	unsigned int	shift;		/* sectors per bit, as a power of two */
+};
+
+static struct marked marked_regions(struct allocator *a, unsigned int dev)
+{
+	struct marked marked;
+
+	mutex_lock(&a->members_lock);
+	marked.bitmap = a->dev[dev].info.btree_bitmap;
+	marked.shift = a->dev[dev].info.btree_bitmap_shift;
+	mutex_unlock(&a->members_lock);
+	return marked;
+}
+
 /* runs of marked regions of the btree bitmap, as buckets that lie in them whole */
 static int pick_marked(struct pick *p, u64 cursor)
 {
 	const struct member_info *m = &p->a->dev[p->dev].info;
+	struct marked marked = marked_regions(p->a, p->dev);
 	unsigned int bit = 0, run;
 	int ret = 0;
 
 	while (bit < 64 && !ret) {
-		if (!(m->btree_bitmap >> bit & 1)) {
+		if (!(marked.bitmap >> bit & 1)) {
 			bit++;
 			continue;
 		}
-		for (run = bit; run < 64 && (m->btree_bitmap >> run & 1); run++)
+		for (run = bit; run < 64 && (marked.bitmap >> run & 1); run++)
 			;
 		ret = pick_round(p, cursor,
 				 max_t(u64, m->first_bucket,
-				       DIV64_U64_ROUND_UP((u64)bit << m->btree_bitmap_shift,
+				       DIV64_U64_ROUND_UP((u64)bit << marked.shift,
 							  m->bucket_sectors)),
 				 min_t(u64, m->nbuckets,
-				       div64_u64((u64)run << m->btree_bitmap_shift,
+				       div64_u64((u64)run << marked.shift,
 						 m->bucket_sectors)));
 		bit = run;
 	}
 	return ret;
 }
 
-static bool bucket_is_marked(const struct member_info *m, u64 bucket)
+static bool bucket_is_marked(struct allocator *a, unsigned int dev, u64 bucket)
 {
+	const struct member_info *m = &a->dev[dev].info;
+	struct marked marked = marked_regions(a, dev);
 	u64 start = bucket * m->bucket_sectors, last = start + m->bucket_sectors - 1;
 
-	if (last >> m->btree_bitmap_shift >= 64)
+	if (last >> marked.shift >= 64)
 		return false;
-	for (u64 bit = start >> m->btree_bitmap_shift; bit <= last >> m->btree_bitmap_shift; bit++)
-		if (!(m->btree_bitmap >> bit & 1))
+	for (u64 bit = start >> marked.shift; bit <= last >> marked.shift; bit++)
+		if (!(marked.bitmap >> bit & 1))
 			return false;
 	return true;
 }
@@ -219,7 +239,7 @@ static int bucket_mark_btree(struct allocator *a, unsigned int dev, u64 bucket)
 	const struct bch_sb *sb;
 	int ret;
 
-	if (bucket_is_marked(m, bucket))
+	if (bucket_is_marked(a, dev, bucket))
 		return 0;
 	ret = bce_sb_mark_btree(a->config.sb, dev, bucket * m->bucket_sectors, m->bucket_sectors);
 	if (ret)
