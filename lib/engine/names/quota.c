@@ -6,8 +6,9 @@
  * from then on: whoever changes something charges the difference before he commits. What is above a
  * soft limit may stay there for the type's grace time, kept in memory as well.
  *
- * Entries live in a hash table until the set is closed; one mutex guards all of it. Nothing of this
- * exists when no type is enabled.
+ * Entries live in a hash table until the set is closed; one mutex guards all of it. Who lists them asks for one
+ * after the other: the order is kept sorted from the first such question until there is a new
+ * entry. Nothing of this exists when no type is enabled.
  */
 #include "engine/names/quota.h"
 
@@ -17,6 +18,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/timekeeping.h>
 
 #include "engine/btree/iter.h"
@@ -46,6 +48,9 @@ struct quota_table {
 	bool			enabled[QUOTA_TYPES];
 	u32			grace[QUOTA_TYPES][BCH_QUOTA_COUNTER_NR];
 	DECLARE_HASHTABLE(entries, HASH_BITS_NR);
+	u32			nr[QUOTA_TYPES];		/* entries, which only ever come */
+	struct quota_entry	**sorted[QUOTA_TYPES];		/* by id; NULL: not asked for yet */
+	u32			nr_sorted[QUOTA_TYPES];		/* as many as nr: it is right */
 };
 
 struct quota_owner bce_quota_owner(const struct inode_fields *f)
@@ -88,6 +93,7 @@ static struct quota_entry *entry_get(struct quota_table *q, unsigned int type, u
 	e->id = id;
 	e->type = type;
 	hash_add(q->entries, &e->link, entry_key(type, id));
+	q->nr[type]++;
 	return e;
 }
 
@@ -148,6 +154,8 @@ void bce_quota_close(struct quota_table *q)
 	for (i = 0; i < HASH_SIZE(q->entries); i++)
 		hlist_for_each_entry_safe(e, next, &q->entries[i], link)
 			kfree(e);
+	for (i = 0; i < QUOTA_TYPES; i++)
+		kvfree(q->sorted[i]);
 	mutex_destroy(&q->lock);
 	kvfree(q);
 }
@@ -295,23 +303,78 @@ static bool entry_is_empty(const struct quota_entry *e)
 	       !memcmp(&e->limits, &none, sizeof(none));
 }
 
+static int cmp_ids(const void *a, const void *b)
+{
+	const struct quota_entry *const *l = a, *const *r = b;
+
+	return (*l)->id < (*r)->id ? -1 : (*l)->id > (*r)->id;
+}
+
+/* under the lock. 0, -ENOMEM */
+static int entries_sort(struct quota_table *q, unsigned int type)
+{
+	struct quota_entry **list, *e;
+	unsigned int bucket, nr = 0;
+
+	if (q->nr_sorted[type] == q->nr[type])
+		return 0;
+	list = kvmalloc_array(q->nr[type], sizeof(*list), GFP_NOFS);
+	if (!list)
+		return -ENOMEM;
+	hash_for_each(q->entries, bucket, e, link)
+		if (e->type == type)
+			list[nr++] = e;
+	sort(list, nr, sizeof(*list), cmp_ids, NULL);
+	kvfree(q->sorted[type]);
+	q->sorted[type] = list;
+	q->nr_sorted[type] = nr;
+	return 0;
+}
+
+/* the first with that id or a higher one: index in q->sorted[type] */
+static u32 entries_from(const struct quota_table *q, unsigned int type, u32 id)
+{
+	u32 lo = 0, hi = q->nr_sorted[type];
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+
+		if (q->sorted[type][mid]->id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* under the lock */
+static int usage_next(struct quota_table *q, unsigned int type, u32 *id, struct quota_usage *out)
+{
+	const struct quota_entry *e;
+	int ret = entries_sort(q, type);
+	u32 i;
+
+	for (i = entries_from(q, type, *id); !ret && i < q->nr_sorted[type]; i++) {
+		e = q->sorted[type][i];
+		if (entry_is_empty(e))
+			continue;
+		*id = e->id;
+		*out = entry_usage(e);
+		return 0;
+	}
+	return ret ?: -ENOENT;
+}
+
 int bce_quota_usage_next(struct quota_table *q, unsigned int type, u32 *id, struct quota_usage *out)
 {
-	struct quota_entry *e, *best = NULL;
-	int bucket;
+	int ret;
 
 	if (!is_enabled(q, type))
 		return -ESRCH;
 	mutex_lock(&q->lock);
-	hash_for_each(q->entries, bucket, e, link)
-		if (e->type == type && e->id >= *id && (!best || e->id < best->id) && !entry_is_empty(e))
-			best = e;
-	if (best) {
-		*id = best->id;
-		*out = entry_usage(best);
-	}
+	ret = usage_next(q, type, id, out);
 	mutex_unlock(&q->lock);
-	return best ? 0 : -ENOENT;
+	return ret;
 }
 
 int bce_quota_grace(struct quota_table *q, unsigned int type, u32 grace[BCH_QUOTA_COUNTER_NR])

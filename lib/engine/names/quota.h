@@ -59,7 +59,7 @@ struct quota_usage {
 };
 /* Return: 0; -ESRCH this type is not enabled */
 int bce_quota_usage(struct quota_table *q, unsigned int type, u32 id, struct quota_usage *out);
-/* the same of the lowest id from *id on that has limits or usage. Return: 0; -ENOENT; -ESRCH */
+/* the same of the lowest id from *id on that has limits or usage. Return: 0; -ENOENT; -ESRCH; -ENOMEM */
 int bce_quota_usage_next(struct quota_table *q, unsigned int type, u32 *id, struct quota_usage *out);
 /* seconds for each counter. Return: 0; -ESRCH */
 int bce_quota_grace(struct quota_table *q, unsigned int type, u32 grace[BCH_QUOTA_COUNTER_NR]);

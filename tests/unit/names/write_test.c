@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "engine/format/ids.h"
@@ -797,6 +798,41 @@ static void quotas(void **state)
 	names_rig_exit(&r);
 }
 
+/* ids in any order, some without anything, one that comes meanwhile; of so many that looking through all for each would not end */
+static void quotas_are_listed(void **state)
+{
+	struct quota_limits limits = { .inodes = { 5, 0 } }, none = { };
+	const u32 nr = 60000;
+	time_t began = time(NULL);
+	struct quota_usage u;
+	struct names_rig r;
+	u32 id = 7, seen = 0;
+
+	names_rig_init(&r, quotas_on);
+	for (u32 i = 0; i < nr; i++) {
+		u32 at = 10 + (i * 7919U) % nr * 3;
+
+		OK(bce_quota_limits_set(r.w.quota, BCH_QUOTA_user, at, at % 2 ? &none : &limits));
+	}
+	for (int ret; !(ret = bce_quota_usage_next(r.w.quota, BCH_QUOTA_user, &id, &u)); id++) {
+		assert_int_equal(id, 10 + 6 * seen);
+		assert_int_equal(memcmp(&u.limits, &limits, sizeof(limits)), 0);
+		seen++;
+		if (id == 16)
+			OK(bce_quota_limits_set(r.w.quota, BCH_QUOTA_user, 21, &limits));
+		if (id == 16) {
+			id = 17;
+			OK(bce_quota_usage_next(r.w.quota, BCH_QUOTA_user, &id, &u));
+			assert_int_equal(id, 21);
+		}
+	}
+	assert_int_equal(seen, nr / 2);
+	assert_true(time(NULL) - began < 20);
+	id = 8;
+	assert_int_equal(bce_quota_usage_next(r.w.quota, BCH_QUOTA_project, &id, &u), -ENOENT);
+	names_rig_exit(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -815,6 +851,7 @@ int main(void)
 		cmocka_unit_test(released_while_cleaned),
 		cmocka_unit_test(master_goes),
 		cmocka_unit_test(quotas),
+		cmocka_unit_test(quotas_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
