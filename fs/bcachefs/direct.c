@@ -11,6 +11,13 @@
  * Position and memory must be aligned to 512 bytes; the length too, except that
  * a read may run past the end of the file. At or past the end there is nothing
  * to read from anywhere.
+ *
+ * Who takes space from the file (truncate, punch, collapse) does not wait for direct reads, so they do not count
+ * for inode_dio_wait(). Others do that lest a read under way fills with what was put there next; here the engine
+ * looks at the bucket's generation after each piece has arrived (data/read_io.c, piece_is_stale()). That is raised
+ * before the bucket is discarded or given out anew, and within a bucket no place is used twice. A piece of another
+ * generation is looked up again, and is zeros if the file has a hole there now. So a read sees a file as it
+ * was at some moment for each block, the same as a buffered one beside a truncation.
  */
 #include "data.h"
 
