@@ -41,8 +41,9 @@ struct bce_check_result {
 
 /**
  * bce_set_check() - run the passes, go on after findings
- * What the set's start has found is not in the result; bce_set_info() has all.
- * Context: may sleep for long. Takes memory by the number of buckets and pointers.
+ * What the set's start has found is not in the result; bce_set_info() has all. Of a set that is being written
+ * it is a check of one moment: who changes something waits until its end.
+ * Context: may sleep for long; the caller is inside no change. Takes memory by the number of buckets and pointers.
  * Return: 0 the check was made; -ESHUTDOWN not started, or why it could not; -ENOMEM.
  */
 int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,

@@ -5,8 +5,12 @@
  *
  * Of a set that is or has been read-write, the superblocks are what its writer would write now:
  * as they were when the set was opened they know nothing of new rings, replicas and options.
+ *
+ * What is compared is read at different moments, so the set stands still meanwhile (rw_suspend.c): a bucket
+ * that is discarded between two looks, or a file that is written, is not a finding.
  */
 #include <bcachefs/check.h>
+#include <bcachefs/set.h>
 
 #include <linux/build_bug.h>
 #include <linux/errno.h>
@@ -116,15 +120,13 @@ static int run_passes(struct bce_set *set, struct check_room *room, struct check
 	return ret;
 }
 
-int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
-		  struct bce_check_result *out)
+static int check_still(struct bce_set *set, const struct bce_check_opts *opts,
+		       struct bce_check_result *out)
 {
 	struct check_room *room;
 	struct check c = { };
-	int ret = bce_set_readable(set);
+	int ret;
 
-	if (ret)
-		return ret;
 	room = kvzalloc(sizeof(*room), GFP_KERNEL);
 	if (!room)
 		return -ENOMEM;
@@ -154,6 +156,19 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 	out->inum_mismatches = c.inum_mismatches;
 out:
 	bce_check_room_free(room);
+	return ret;
+}
+
+int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
+		  struct bce_check_result *out)
+{
+	int ret = bce_set_readable(set);
+
+	if (ret)
+		return ret;
+	bce_set_suspend(set);	/* an error, which it has told, ends writing: that is still, too */
+	ret = check_still(set, opts, out);
+	bce_set_resume(set);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_set_check);
