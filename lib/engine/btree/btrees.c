@@ -46,6 +46,7 @@ int bce_btrees_open(struct btrees **out, const struct btrees_config *config)
 	mutex_init(&b->roots_lock);
 	init_rwsem(&b->overlay_lock);
 	spin_lock_init(&b->root_keys_lock);
+	spin_lock_init(&b->damage.lock);
 	if (config->replay)
 		memcpy(b->root_key, config->replay->root, sizeof(b->root_key));
 	atomic64_set(&b->reads, 0);

@@ -39,6 +39,12 @@ void bce_btrees_close(struct btrees *b);
 /* Return: 0, or the first error met; every unreadable root is logged with its btree. */
 int bce_btrees_read_roots(struct btrees *b);
 
+/*
+ * Checks come by the same node many times. While this is on, a node or root that cannot be read is read and reported
+ * once, and -EIO from then on. Each on needs its off. Context: any
+ */
+void bce_btrees_damage_once(struct btrees *b, bool on);
+
 /* Reads ahead that were begun are done: devices can be taken away without a false alarm. */
 void bce_btrees_wait_prefetch(struct btrees *b);
 

@@ -51,8 +51,20 @@ struct task_struct;
  * @maintain_last_error: of the node that was done last; 0: it went well
  * @maintain_wq, @maintain_worker: who works on it, several at once
  */
+/* what could not be read since bce_btrees_damage_once(); what has no room any more is reported anew each time */
+#define DAMAGE_MAX	64
+
+struct damage {
+	spinlock_t		lock;
+	unsigned int		users;
+	unsigned int		nr;
+	struct node_id		node[DAMAGE_MAX];
+	u64			roots;		/* bit per btree */
+};
+
 struct btrees {
 	struct btrees_config	config;
+	struct damage		damage;
 	struct node_cache	cache;
 	struct node_buffers	buffers;
 	struct mutex		roots_lock;
@@ -116,6 +128,9 @@ void bce_root_journal(struct btrees *b, struct journal_res *res, unsigned int bt
 		      unsigned int level, const struct bkey *ptr);
 
 /* ---- node_read.c ---- */
+
+/* true: it has not been said of this btree's root yet, as far as is remembered */
+bool bce_damage_note_root(struct btrees *b, unsigned int btree_id);
 
 /**
  * bce_node_read() - fill a node from disk and journal

@@ -365,6 +365,65 @@ static int replicas_try(struct node_read *r)
 	return ret == -ENOKEY ? ret : -EIO;
 }
 
+/* ---- what is known to be damaged ---- */
+
+void bce_btrees_damage_once(struct btrees *b, bool on)
+{
+	struct damage *d = &b->damage;
+
+	spin_lock(&d->lock);
+	if (on) {
+		d->users++;
+	} else if (!--d->users) {
+		d->nr = 0;
+		d->roots = 0;
+	}
+	spin_unlock(&d->lock);
+}
+
+/* under the lock */
+static bool damage_find(const struct damage *d, const struct node_id *id)
+{
+	for (unsigned int i = 0; i < d->nr; i++)
+		if (d->node[i].btree_id == id->btree_id && d->node[i].level == id->level &&
+		    d->node[i].ptr == id->ptr && d->node[i].seq == id->seq)
+			return true;
+	return false;
+}
+
+static bool damage_is_known(struct damage *d, const struct node_id *id)
+{
+	bool known;
+
+	spin_lock(&d->lock);
+	known = damage_find(d, id);
+	spin_unlock(&d->lock);
+	return known;
+}
+
+static void damage_note(struct damage *d, const struct node_id *id)
+{
+	spin_lock(&d->lock);
+	if (d->users && d->nr < DAMAGE_MAX && !damage_find(d, id))
+		d->node[d->nr++] = *id;
+	spin_unlock(&d->lock);
+}
+
+bool bce_damage_note_root(struct btrees *b, unsigned int btree_id)
+{
+	struct damage *d = &b->damage;
+	bool first;
+
+	spin_lock(&d->lock);
+	first = !(d->roots >> btree_id & 1);
+	if (d->users)
+		d->roots |= 1ULL << btree_id;
+	spin_unlock(&d->lock);
+	return first;
+}
+
+/* ---- for others ---- */
+
 int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr,
 		  struct bpos min)
 {
@@ -372,6 +431,8 @@ int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr
 	struct node_buffer *buf;
 	int ret;
 
+	if (damage_is_known(&b->damage, &n->id))
+		return -EIO;
 	bce_node_expect(&r.expect, n->id.btree_id, n->id.level, ptr);
 	if (!r.expect.min_known) {
 		r.expect.min = min;
@@ -391,6 +452,8 @@ int bce_node_read(struct btrees *b, struct btree_node *n, const struct bkey *ptr
 		bce_open_init(&n->open, 0);
 		ret = node_merge(b, n, r.image.runs, r.image.nr_runs, r.image.nr_unpacked);
 	}
+	if (ret == -EIO)
+		damage_note(&b->damage, &n->id);
 	bce_node_buffer_put(&b->buffers, buf);
 	return ret;
 }

@@ -287,7 +287,7 @@ static int root_load(struct btrees *b, unsigned int btree_id)
 	if (!ret)
 		/* publishes a filled node; pairs with smp_load_acquire() in bce_root_lock() */
 		smp_store_release(&b->roots[btree_id], r.node);
-	else if (ret != -ENOMEM)
+	else if (ret != -ENOMEM && bce_damage_note_root(b, btree_id))
 		root_bad(&r, BCE_ERR_btree_root_read_error, "unreadable");
 	if (r.node)
 		node_unlock_read(r.node);

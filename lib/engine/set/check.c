@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "engine/btree/btrees.h"
 #include "engine/check/check.h"
 #include "engine/format/errors.h"
 #include "engine/format/ids.h"
@@ -167,7 +168,9 @@ int bce_set_check(struct bce_set *set, const struct bce_check_opts *opts,
 	if (ret)
 		return ret;
 	bce_set_suspend(set);	/* an error, which it has told, ends writing: that is still, too */
+	bce_btrees_damage_once(set->btrees, true);
 	ret = check_still(set, opts, out);
+	bce_btrees_damage_once(set->btrees, false);
 	bce_set_resume(set);
 	return ret;
 }

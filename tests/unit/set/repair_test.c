@@ -837,6 +837,30 @@ static void unreadable(void **state)
 	repaired_from(&s, "all roots");
 }
 
+/* the passes come by it again and again: one damage is told once */
+static void told_once(void **state)
+{
+	static const unsigned int btree[] = { BTREE_ID_inodes, BTREE_ID_extents, BTREE_ID_dirents };
+	struct bce_check_opts opts = { };
+	struct bce_check_result r;
+	struct small_set s;
+	char why[512];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(btree); i++) {
+		small_set_copy(&s, model());
+		s.quiet = true;
+		assert_true(spoil_node(&s, btree[i], true));
+		assert_int_equal(small_set_start(&s, why), 0);
+		for (int again = 0; again < 2; again++) {
+			assert_int_equal(bce_set_check(s.set, &opts, &r), 0);
+			assert_int_equal(r.by_id[BCE_ERR_btree_node_read_error], 1);
+			assert_int_equal(r.by_id[BCE_ERR_btree_node_bad_magic], 1);
+		}
+		small_set_close(&s, false);
+		small_set_free(&s);
+	}
+}
+
 /* where files are cannot be derived: nothing is done */
 static void not_derived(void **state)
 {
@@ -1048,6 +1072,7 @@ int main(void)
 		cmocka_unit_test(asked_for),
 		cmocka_unit_test(nothing_before),
 		cmocka_unit_test(unreadable),
+		cmocka_unit_test(told_once),
 		cmocka_unit_test(not_derived),
 		cmocka_unit_test(crashes),
 		cmocka_unit_test(allocations_fail),
