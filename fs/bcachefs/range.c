@@ -209,8 +209,9 @@ static loff_t clone(struct inode *src, loff_t pos_in, struct inode *dst, loff_t 
 	if (pos_out > old)
 		bcachefs_zero_behind_end(dst, old);
 	drop_pages(dst, pos_out, end);
+	/* the engine may know of a shorter file, as long as its end is in dirty pages: nothing may lie behind that */
 	ret = bce_reflink(bcachefs_set_of(dst), bcachefs_id_of(src), sectors(pos_in), bcachefs_id_of(dst),
-			  sectors(pos_out), sectors(round_up(len, block)), end > old ? end : 0, &done);
+			  sectors(pos_out), sectors(round_up(len, block)), max(end, old), &done);
 	len = min_t(loff_t, len, done << SECTOR_SHIFT);
 	if (len && pos_out + len > old)
 		set_size(dst, pos_out + len);
