@@ -299,12 +299,27 @@ static int charge(void *ctx, u32 subvol, const struct inode_fields *inode, s64 s
 	return ret;
 }
 
+static void reserve_more(void *ctx, struct space_reservation *res, u64 sectors)
+{
+	struct data_rig *r = ctx;
+
+	if (r->alloc) {
+		bce_space_reserve_more(r->alloc->a, res, sectors);
+		return;
+	}
+	pthread_mutex_lock(&r->lock);
+	res->sectors += sectors;
+	r->reserved += sectors;
+	pthread_mutex_unlock(&r->lock);
+}
+
 static const struct data_writer_ops rig_ops = {
 	.charge = charge,
 	.space_get = space_get,
 	.space_put = space_put,
 	.reserve = reserve,
 	.unreserve = unreserve,
+	.reserve_more = reserve_more,
 	.options = options,
 	.target_devs = target_devs,
 	.now = now,

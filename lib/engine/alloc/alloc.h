@@ -34,6 +34,7 @@ struct allocator_config {
 	u16				metadata_target, foreground_target;
 	u64				gc_reserve_sectors;	/* 0: gc_reserve_percent */
 	u8				gc_reserve_percent;
+	unsigned int			patience_ms;	/* for space, while nothing moves. 0: default */
 	/* sectors read and written by users since ever; never 0 */
 	u64				(*io_clock)(void *ctx, unsigned int rw);
 	void				*clock_ctx;
@@ -52,6 +53,8 @@ int bce_allocator_init_members(struct allocator *a);
 /* background work: discards, invalidation, copygc, generations. stop() waits for its end */
 int bce_allocator_start(struct allocator *a);
 void bce_allocator_stop(struct allocator *a);
+/* flush the journal, discard what waits for that. Context: sleeps. Return: buckets have come free */
+bool bce_allocator_reclaim(struct allocator *a);
 /* what the journal's flushed() tells: buckets emptied up to @seq may be discarded, then reused */
 void bce_allocator_flushed(struct allocator *a, u64 seq);
 /* states, labels, durabilities, targets as the superblock has them now. 0, -ENOMEM */
@@ -121,6 +124,8 @@ struct space_reservation {
 int bce_space_reserve(struct allocator *a, struct space_reservation *res, u64 sectors,
 		      unsigned int replicas);
 void bce_space_unreserve(struct allocator *a, struct space_reservation *res);
+/* @sectors more to the promise @res, whether they are there or not: later promises wait until they are */
+void bce_space_reserve_more(struct allocator *a, struct space_reservation *res, u64 sectors);
 
 /* ---- facts ---- */
 

@@ -7,6 +7,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "engine/alloc/alloc.h"
@@ -30,6 +31,7 @@
  * @freespace:	freespace and need_discard keys of this member are kept
  * @cursor:	where the search for free buckets goes on, data and btree; under @pick_lock
  * @nr_open:	open buckets on this member, under open.lock
+ * @nr_open_free: of them, those that no key refers to yet: counters still call them free
  */
 struct alloc_dev {
 	struct member_info	info;
@@ -38,7 +40,7 @@ struct alloc_dev {
 	bool			freespace;
 	u64			cursor[2];
 	struct mutex		pick_lock;
-	u32			nr_open;
+	u32			nr_open, nr_open_free;
 };
 
 /**
@@ -47,6 +49,8 @@ struct alloc_dev {
  * @refs:	write points, and spaces that nobody has put yet
  * @emptied:	its last pointer went while it was open: its generation waits for us
  * @partial:	owned by no write point, has room left
+ * @referred:	a transaction has given it a pointer
+ * @copygc:	taken for moving what is there
  */
 struct open_bucket {
 	struct hlist_node	hash;
@@ -59,6 +63,8 @@ struct open_bucket {
 	u8			data_type;
 	bool			emptied;
 	bool			partial;
+	bool			referred;
+	bool			copygc;
 };
 
 /* all under @lock, but @used of an owned bucket: that is its write point's */
@@ -103,9 +109,17 @@ struct allocator {
 	void				*mover_ctx;
 
 	/* promises: reserve.c */
-	struct mutex			reserve_lock;	/* renewing @budget */
+	struct mutex			reserve_lock;	/* renewing @budget, and what follows */
 	atomic64_t			budget;
+	unsigned int			budget_replicas;	/* it was made for so many copies, or fewer */
+	u64				holes_useless;	/* sectors of holes that copygc could make nothing of */
 	atomic64_t			reserved;
+
+	/* data spaces given out and not put yet, and how many ever were put: who wants one waits for others' */
+	atomic_t			spaces_out;
+	atomic64_t			spaces_put;
+	wait_queue_head_t		space_wait;
+	bool				copygc_urgent;	/* somebody waits: whatever there is to be gained */
 
 	/* background: reclaim.c, copygc.c, gens.c */
 	struct workqueue_struct		*wq;
@@ -132,6 +146,13 @@ struct allocator {
 	bool				started;
 	bool				stopping;
 };
+
+/* ---- room.c ---- */
+
+/* disk sectors that data with @replicas copies could take now. 0, negative errno */
+int alloc_room(struct allocator *a, unsigned int replicas, u64 *sectors);
+/* sectors in buckets that moving might gain */
+int alloc_holes(struct allocator *a, u64 *sectors);
 
 /* ---- allocator.c ---- */
 
@@ -249,10 +270,16 @@ void alloc_open_ref(struct allocator *a, struct open_bucket *ob);
 void alloc_open_put(struct allocator *a, struct open_bucket *ob);
 /* give up a write point's bucket that has room left: the next one takes it */
 void alloc_open_park(struct allocator *a, struct open_bucket *ob);
-/* such a bucket on a member, with a reference; NULL */
+/* such a bucket on a member, with a reference; @copygc: one that copygc has left. NULL: there is none */
 struct open_bucket *alloc_open_unpark(struct allocator *a, unsigned int dev,
-				      unsigned int data_type);
+				      unsigned int data_type, bool copygc);
 u32 alloc_open_nr(struct allocator *a, unsigned int dev);
+/* those that counters still call free */
+u32 alloc_open_nr_free(struct allocator *a, unsigned int dev);
+/* sectors that are left in those of users' data */
+u64 alloc_open_room(struct allocator *a, unsigned int dev);
+/* a transaction is about to make it more than free */
+void alloc_open_referred(struct allocator *a, unsigned int dev, u64 bucket);
 
 /* ---- pick.c ---- */
 

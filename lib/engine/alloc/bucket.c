@@ -361,6 +361,8 @@ static int touch_apply(struct allocator *a, struct bce_trans *t, const struct bu
 	}
 	/* the type counts only where sectors are left */
 	new.data_type = new.stripe && old.data_type == BCH_DATA_parity ? BCH_DATA_parity : b->type;
+	if (old.data_type == BCH_DATA_free && b->inserts)
+		alloc_open_referred(a, b->dev, b->bucket);
 	return alloc_bucket_change(a, t, b->dev, b->bucket, &old, &new);
 }
 

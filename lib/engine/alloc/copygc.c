@@ -10,6 +10,9 @@
  * Data needs more free buckets to be moved into than nodes do. When these are missing, what is left to do is to
  * move nodes: as they are replaced, their buckets empty slowly, and would take all there is.
  *
+ * When somebody waits for a bucket, whatever has holes is moved, the emptiest first: the reserve that is kept from
+ * everybody (gc_reserve) is for holes that a promise of space has not counted.
+ *
  * How long to wait is measured on the write clock, in what may be written until there are too many
  * holes. A pass that could move nothing is not repeated before something has been written.
  *
@@ -30,6 +33,16 @@
 #define COPYGC_BATCHES	4
 /* fuller ones are not worth the work: fifteen sixteenths, as LRU times */
 #define COPYGC_TIME_MAX	((1ULL << 31) / 16 * 15)
+#define URGENT_TIME_MAX	(1ULL << 31)
+
+/* one pass */
+struct copygc {
+	struct allocator		*a;
+	const struct alloc_mover_ops	*mover;
+	struct bpos			from;
+	bool				urgent, only_nodes;
+	unsigned int			moved;		/* buckets */
+};
 
 static int dev_sums(struct allocator *a, unsigned int dev, s64 *available_buckets, s64 *holes)
 {
@@ -40,7 +53,7 @@ static int dev_sums(struct allocator *a, unsigned int dev, s64 *available_bucket
 	int ret = 0;
 
 	*available_buckets = -(s64)alloc_reserve_buckets(a, &a->dev[dev].info, ALLOC_STRIPE) -
-			     alloc_open_nr(a, dev);
+			     alloc_open_nr_free(a, dev);
 	*holes = 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(free) && !ret; i++) {
 		ret = alloc_dev_counters(a, dev, free[i], counters);
@@ -69,19 +82,21 @@ static u64 copygc_wait_sectors(struct allocator *a)
 }
 
 /* the emptiest buckets that are not open, as LRU positions */
-static unsigned int candidates(struct allocator *a, struct bpos *from, struct bpos *out)
+static unsigned int candidates(struct copygc *c, struct bpos *out)
 {
-	const struct bpos end = bce_lru_pos(ALLOC_LRU_ID_FRAGMENTATION, COPYGC_TIME_MAX, 0, 0);
+	const struct bpos end = bce_lru_pos(ALLOC_LRU_ID_FRAGMENTATION,
+					    c->urgent ? URGENT_TIME_MAX : COPYGC_TIME_MAX, 0, 0);
+	struct allocator *a = c->a;
 	struct btree_iter iter;
 	const struct bkey *k;
 	unsigned int nr = 0;
 
-	bce_btree_iter_init(&iter, a->config.btrees, BTREE_ID_lru, 0, *from, 0, NULL);
+	bce_btree_iter_init(&iter, a->config.btrees, BTREE_ID_lru, 0, c->from, 0, NULL);
 	for (k = bce_btree_iter_peek(&iter); k && !IS_ERR(k) && nr < COPYGC_BATCH;
 	     k = bce_btree_iter_next(&iter)) {
 		if (bpos_cmp(k->p, end) >= 0)
 			break;
-		*from = bpos_successor(k->p);
+		c->from = bpos_successor(k->p);
 		if (alloc_dev(a, bce_lru_dev(k->p)) &&
 		    !alloc_bucket_is_open(a, bce_lru_dev(k->p), bce_lru_bucket(k->p)))
 			out[nr++] = k->p;
@@ -120,49 +135,50 @@ static bool holds_nodes(struct allocator *a, struct bpos pos)
 	return info.data_type == BCH_DATA_btree;
 }
 
-/* Return: candidates looked at, or negative errno. *@moved: buckets, added */
-static int copygc_batch(struct allocator *a, const struct alloc_mover_ops *mover, struct bpos *from,
-			bool only_nodes, unsigned int *moved)
+/* Return: candidates looked at, or negative errno */
+static int copygc_batch(struct copygc *c)
 {
 	struct bpos pos[COPYGC_BATCH];
-	unsigned int nr = candidates(a, from, pos);
+	unsigned int nr = candidates(c, pos);
+	struct allocator *a = c->a;
 	int ret = 0;
 
 	for (unsigned int i = 0; i < nr && !ret && !READ_ONCE(a->stopping); i++) {
-		if (!candidate_stands(a, pos[i]) || (only_nodes && !holds_nodes(a, pos[i])))
+		if (!candidate_stands(a, pos[i]) || (c->only_nodes && !holds_nodes(a, pos[i])))
 			continue;
-		ret = mover->bucket(a->mover_ctx, bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]));
-		*moved += !ret;
+		ret = c->mover->bucket(a->mover_ctx, bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]));
+		c->moved += !ret;
 		cond_resched();
 	}
 	return ret ?: nr;
 }
 
-/* the emptiest buckets; @only_nodes: as many of these */
-static int copygc_run(struct allocator *a, const struct alloc_mover_ops *mover, bool only_nodes,
-		      unsigned int *moved)
+/* the emptiest buckets */
+static int copygc_run(struct copygc *c)
 {
-	struct bpos from = POS((u64)ALLOC_LRU_ID_FRAGMENTATION << 48, 0);
-	unsigned int max_moved = *moved + COPYGC_BATCHES * COPYGC_BATCH;
+	unsigned int max_moved = c->moved + COPYGC_BATCHES * COPYGC_BATCH;
 	int ret;
 
+	c->from = POS((u64)ALLOC_LRU_ID_FRAGMENTATION << 48, 0);
 	do {
-		ret = copygc_batch(a, mover, &from, only_nodes, moved);
-	} while (ret > 0 && *moved < max_moved && copygc_wait_sectors(a) == 0 &&
-		 !READ_ONCE(a->stopping));
+		ret = copygc_batch(c);
+	} while (ret > 0 && c->moved < max_moved && (c->urgent || copygc_wait_sectors(c->a) == 0) &&
+		 !READ_ONCE(c->a->stopping));
 	return ret;
 }
 
-static void copygc_pass(struct allocator *a, const struct alloc_mover_ops *mover)
+static void copygc_pass(struct copygc *c)
 {
-	unsigned int moved = 0;
-	int ret = copygc_run(a, mover, false, &moved);
+	struct allocator *a = c->a;
+	int ret = copygc_run(c);
 
-	if (ret == -ENOSPC)
-		ret = copygc_run(a, mover, true, &moved);
-	if (ret < 0 && ret != -EROFS)
+	if (ret == -ENOSPC) {
+		c->only_nodes = true;
+		ret = copygc_run(c);
+	}
+	if (ret < 0 && ret != -EROFS && ret != -ENOSPC)
 		bce_log_line(a->config.log, BCE_LOG_ERR, "copygc: error %d", ret);
-	if (!moved)
+	if (!c->moved)
 		WRITE_ONCE(a->copygc_after, alloc_clock(a, 1) + a->dev[0].info.bucket_sectors + 1);
 	else
 		alloc_kick(a);
@@ -172,14 +188,14 @@ void alloc_copygc_work(struct work_struct *work)
 {
 	struct allocator *a = container_of(work, struct allocator, copygc_work);
 	/* pairs with the release in bce_allocator_set_mover() */
-	const struct alloc_mover_ops *mover = smp_load_acquire(&a->mover);
+	struct copygc c = { .a = a, .mover = smp_load_acquire(&a->mover), .urgent = xchg(&a->copygc_urgent, false) };
 	u64 now = alloc_clock(a, 1), wait;
 
-	if (!mover || READ_ONCE(a->stopping) || now < READ_ONCE(a->copygc_after))
+	if (!c.mover || READ_ONCE(a->stopping) || (!c.urgent && now < READ_ONCE(a->copygc_after)))
 		return;
-	wait = copygc_wait_sectors(a);
+	wait = c.urgent ? 0 : copygc_wait_sectors(a);
 	if (wait)
 		WRITE_ONCE(a->copygc_after, wait > ALLOC_IO_TIME_MAX ? 0 : now + wait);
 	else
-		copygc_pass(a, mover);
+		copygc_pass(&c);
 }

@@ -132,9 +132,11 @@ struct open_bucket *alloc_open_get(struct allocator *a, unsigned int dev, u64 bu
 	ob->data_type = data_type;
 	ob->used = 0;
 	ob->refs = 1;
-	ob->emptied = ob->partial = false;
+	ob->emptied = ob->partial = ob->referred = false;
+	ob->copygc = wm == ALLOC_COPYGC;
 	hash_add(a->open.hash, &ob->hash, open_key(dev, bucket));
 	a->dev[dev].nr_open++;
+	a->dev[dev].nr_open_free++;
 out:
 	spin_unlock(&a->open.lock);
 	return ob;
@@ -157,6 +159,7 @@ void alloc_open_put(struct allocator *a, struct open_bucket *ob)
 		emptied = ob->emptied;
 		hash_del(&ob->hash);
 		a->dev[ob->dev].nr_open--;
+		a->dev[ob->dev].nr_open_free -= !ob->referred;
 		list_add_tail(&ob->list, &a->open.free);
 		a->open.nr_free++;
 	}
@@ -174,13 +177,13 @@ void alloc_open_park(struct allocator *a, struct open_bucket *ob)
 }
 
 struct open_bucket *alloc_open_unpark(struct allocator *a, unsigned int dev,
-				      unsigned int data_type)
+				      unsigned int data_type, bool copygc)
 {
 	struct open_bucket *ob, *found = NULL;
 
 	spin_lock(&a->open.lock);
 	list_for_each_entry(ob, &a->open.partial, list)
-		if (ob->dev == dev && ob->data_type == data_type) {
+		if (ob->dev == dev && ob->data_type == data_type && (!copygc || ob->copygc)) {
 			found = ob;
 			list_del_init(&ob->list);
 			ob->partial = false;
@@ -188,6 +191,44 @@ struct open_bucket *alloc_open_unpark(struct allocator *a, unsigned int dev,
 		}
 	spin_unlock(&a->open.lock);
 	return found;
+}
+
+/* should the transaction come to nothing, one free bucket too many is counted until it is put */
+void alloc_open_referred(struct allocator *a, unsigned int dev, u64 bucket)
+{
+	struct open_bucket *ob;
+
+	spin_lock(&a->open.lock);
+	ob = open_find(a, dev, bucket);
+	if (ob && !ob->referred) {
+		ob->referred = true;
+		a->dev[dev].nr_open_free--;
+	}
+	spin_unlock(&a->open.lock);
+}
+
+u32 alloc_open_nr_free(struct allocator *a, unsigned int dev)
+{
+	u32 nr;
+
+	spin_lock(&a->open.lock);
+	nr = a->dev[dev].nr_open_free;
+	spin_unlock(&a->open.lock);
+	return nr;
+}
+
+u64 alloc_open_room(struct allocator *a, unsigned int dev)
+{
+	const struct open_bucket *ob;
+	u64 sectors = 0;
+	int i;
+
+	spin_lock(&a->open.lock);
+	hash_for_each(a->open.hash, i, ob, hash)
+		if (ob->dev == dev && ob->data_type == BCH_DATA_user && !ob->copygc)
+			sectors += a->dev[dev].info.bucket_sectors - READ_ONCE(ob->used);
+	spin_unlock(&a->open.lock);
+	return sectors;
 }
 
 u32 alloc_open_nr(struct allocator *a, unsigned int dev)

@@ -61,7 +61,7 @@ int alloc_free_buckets(struct allocator *a, unsigned int dev, enum alloc_waterma
 	s64 counters[3], left;
 	int ret = alloc_dev_counters(a, dev, BCH_DATA_free, counters);
 
-	left = counters[0] - alloc_open_nr(a, dev) -
+	left = counters[0] - alloc_open_nr_free(a, dev) -
 	       (s64)alloc_reserve_buckets(a, &a->dev[dev].info, wm);
 	*nr = left > 0 ? left : 0;
 	return ret;

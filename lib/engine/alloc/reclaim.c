@@ -419,7 +419,7 @@ void bce_allocator_flushed(struct allocator *a, u64 seq)
 		alloc_kick(a);
 }
 
-static bool reclaim_urgent(struct allocator *a)
+bool bce_allocator_reclaim(struct allocator *a)
 {
 	s64 before = atomic64_read(&a->buckets_freed);
 	unsigned int nofs = memalloc_nofs_save();
@@ -434,18 +434,18 @@ static bool reclaim_urgent(struct allocator *a)
 
 bool alloc_make_space(struct allocator *a, bool copygc)
 {
-	if (reclaim_urgent(a))
+	if (bce_allocator_reclaim(a))
 		return true;
 	if (!copygc || !smp_load_acquire(&a->started) || READ_ONCE(a->stopping))
 		return false;
-	WRITE_ONCE(a->copygc_after, 0);
+	WRITE_ONCE(a->copygc_urgent, true);
 	queue_work(a->wq, &a->copygc_work);
 	flush_work(&a->copygc_work);
 	if (READ_ONCE(a->gens)) {
 		queue_work(a->wq, &a->gens_work);
 		flush_work(&a->gens_work);
 	}
-	return reclaim_urgent(a);
+	return bce_allocator_reclaim(a);
 }
 
 /* ---- a user has read a cached pointer ---- */

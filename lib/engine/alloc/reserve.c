@@ -3,13 +3,17 @@
  * Promises of space, and how much there is.
  *
  * A write is refused when it begins, not when it is half done: who wants to write reserves
- * first. What is free follows from the accounting btree, which is too slow to ask each time.
- * So a budget is kept: what was free, and not promised, when it was last looked at. Promises
- * take from it, and what comes free later is not added. When it does not suffice it is looked up
- * anew, once for all who wait, and only if then too there is not enough the answer is no. A
- * promise that is being used up counts twice for a moment, which errs to the safe side.
+ * first. Two things must hold: what is in use, in sectors, stays below the set's capacity (without gc_reserve,
+ * from which copygc lives); and there is room in buckets for all that has been promised (room.c).
+ * Both take too long to be asked each time. So a budget is kept: what was free, and not promised,
+ * when it was last looked at. Promises take from it, and what comes free later is not added. When it
+ * does not suffice it is looked up anew, once for all who wait, and if then too there is not enough
+ * copygc makes room of holes, as long as it gains some. A promise that is being used up counts
+ * twice for a moment, which errs to the safe side.
  *
- * Lock: reserve_lock > node locks (reading), replicas_lock.
+ * Nodes for the keys are not promised: a part more is asked for than the data takes, and nodes have a reserve.
+ *
+ * Lock: reserve_lock > reclaim_lock, node locks (reading), replicas_lock.
  *
  * Source: docs/format/75-allocation.md, section 9; 80-accounting.md, section 6.
  */
@@ -23,8 +27,12 @@
 #include <linux/string.h>
 
 #define REPLICAS_MAX		4
-/* promises carry metadata: x + x / 64 */
+/* reservations of files carry metadata: x + x / 64 */
 #define RESERVE_FACTOR_SHIFT	6
+/* promises: small writes have as many keys as large ones */
+#define PROMISE_FACTOR_SHIFT	3
+/* rounds of copygc for one promise */
+#define MAKE_ROOM_ROUNDS	64
 
 void alloc_reserve_init(struct allocator *a)
 {
@@ -36,6 +44,11 @@ void alloc_reserve_init(struct allocator *a)
 static u64 with_metadata(u64 sectors)
 {
 	return sectors + DIV_ROUND_UP_ULL(sectors, 1U << RESERVE_FACTOR_SHIFT);
+}
+
+static u64 promise_with_metadata(u64 sectors)
+{
+	return sectors + DIV_ROUND_UP_ULL(sectors, 1U << PROMISE_FACTOR_SHIFT);
 }
 
 static u64 dev_reserve_sectors(const struct allocator *a, const struct member_info *m)
@@ -160,30 +173,73 @@ static bool budget_take(struct allocator *a, u64 sectors)
 	return false;
 }
 
-/* what others take while we look is lost to the new budget, too */
-static int budget_renew(struct allocator *a)
+/* what could be promised for @replicas copies, if nothing were yet */
+static int room_read(struct allocator *a, unsigned int replicas, u64 *sectors)
 {
+	u64 promised = promise_with_metadata(atomic64_read(&a->reserved)), in_files = 0, room;
 	struct alloc_usage usage;
-	s64 before = atomic64_read(&a->budget);
-	int ret = usage_read(a, &usage);
+	int ret = usage_read(a, &usage) ?:
+		  alloc_room(a, replicas, &room) ?:
+		  persistent_sectors(a, &in_files);
 
-	if (!ret)
-		atomic64_add((s64)usage.free_sectors - before, &a->budget);
-	return ret;
+	if (ret)
+		return ret;
+	in_files = with_metadata(in_files);
+	room -= min(room, promised + in_files);
+	*sectors = min(usage.free_sectors, room);
+	return 0;
+}
+
+/* what others take while we look is lost to the new budget, too */
+static int budget_renew(struct allocator *a, unsigned int replicas)
+{
+	s64 before = atomic64_read(&a->budget);
+	u64 sectors;
+	int ret = room_read(a, replicas, &sectors);
+
+	if (ret)
+		return ret;
+	WRITE_ONCE(a->budget_replicas, replicas);
+	atomic64_add((s64)sectors - before, &a->budget);
+	return 0;
+}
+
+/* Return: 1 there is more room than before, 0 no, negative errno */
+static int make_room(struct allocator *a, unsigned int replicas)
+{
+	u64 holes, before, after;
+	int ret = alloc_holes(a, &holes) ?: room_read(a, replicas, &before);
+
+	/* what copygc could do nothing with is not tried again before there is more of it */
+	if (ret || holes < a->holes_useless + a->dev[0].info.bucket_sectors)
+		return ret;
+	alloc_make_space(a, true);
+	ret = room_read(a, replicas, &after);
+	if (ret)
+		return ret;
+	a->holes_useless = after > before ? 0 : holes;
+	return after > before;
 }
 
 /* the lock keeps others from renewing between our taking and its being counted as reserved */
-static int reserve_slow(struct allocator *a, u64 disk_sectors)
+static int reserve_slow(struct allocator *a, u64 disk_sectors, unsigned int replicas)
 {
 	unsigned int nofs = memalloc_nofs_save();
-	u64 sectors = with_metadata(disk_sectors);
+	u64 sectors = promise_with_metadata(disk_sectors);
 	int ret = 0;
 
 	mutex_lock(&a->reserve_lock);
-	if (!budget_take(a, sectors)) {
-		ret = budget_renew(a);
-		if (!ret && !budget_take(a, sectors))
-			ret = -ENOSPC;
+	if (a->budget_replicas < replicas || !budget_take(a, sectors)) {
+		for (unsigned int i = 0; ; i++) {
+			ret = budget_renew(a, replicas);
+			if (ret || budget_take(a, sectors))
+				break;
+			ret = i < MAKE_ROOM_ROUNDS ? make_room(a, replicas) : 0;
+			if (ret <= 0) {
+				ret = ret ?: -ENOSPC;
+				break;
+			}
+		}
 	}
 	if (!ret)
 		atomic64_add(disk_sectors, &a->reserved);
@@ -201,13 +257,20 @@ int bce_space_reserve(struct allocator *a, struct space_reservation *res, u64 se
 	*res = (struct space_reservation) { };
 	/* counted first: whoever renews the budget meanwhile must not give the same away again */
 	atomic64_add(disk_sectors, &a->reserved);
-	if (!budget_take(a, with_metadata(disk_sectors))) {
+	if (READ_ONCE(a->budget_replicas) < replicas || !budget_take(a, promise_with_metadata(disk_sectors))) {
 		atomic64_sub(disk_sectors, &a->reserved);
-		ret = reserve_slow(a, disk_sectors);
+		ret = reserve_slow(a, disk_sectors, replicas);
 	}
 	if (!ret)
 		*res = (struct space_reservation) { .sectors = disk_sectors, .replicas = replicas };
 	return ret;
+}
+
+void bce_space_reserve_more(struct allocator *a, struct space_reservation *res, u64 sectors)
+{
+	atomic64_add(sectors, &a->reserved);
+	atomic64_sub(promise_with_metadata(sectors), &a->budget);
+	res->sectors += sectors;
 }
 
 void bce_space_unreserve(struct allocator *a, struct space_reservation *res)

@@ -12,8 +12,10 @@
  * the more the fuller the member is, so that in the long run free space decides.
  *
  * When buckets are short, first those that other write points hold half full are shared, then
- * discards, invalidation and copygc are asked for, and waited for: bounded, and not by who writes
- * nodes, as those whom he would wait for may wait for him.
+ * discards, invalidation and copygc are asked for, and waited for, but not by who writes
+ * nodes, as those whom he would wait for may wait for him. Space was promised before, so it is
+ * there, or comes free when others have committed what they write: who wants some waits as long as
+ * others put what they have. When nobody has any, and a pass has freed nothing, the answer is no.
  *
  * Locks: write point > pick_lock > node locks; write point > open.lock. No write point is held
  * while waiting for space, and no two at a time.
@@ -24,12 +26,19 @@
 
 #include <linux/errno.h>
 #include <linux/hash.h>
+#include <linux/jiffies.h>
 #include <linux/minmax.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 
-/* attempts, each after something came free */
-#define SPACE_TRIES	16
+/* attempts, each after something came free; those of copygc, for which others wait, are few */
+#define SPACE_TRIES		1000
+#define SPACE_TRIES_COPYGC	16
+/* passes that free nothing, nobody having any space, before the answer is no */
+#define FRUITLESS_MAX		3
+/* how long nobody need put any space before it is supposed that they wait for each other */
+#define PATIENCE_MS		10000
+#define LOOK_AGAIN_MS		50
 #define SHARE_UNIT	(1ULL << 48)
 /* free buckets of a member for each stream with a write point of its own */
 #define BUCKETS_PER_STREAM	8
@@ -54,6 +63,7 @@ void alloc_write_points_init(struct allocator *a)
 	mutex_init(&a->wp_btree.lock);
 	mutex_init(&a->wp_copygc.lock);
 	a->nr_streams = WRITE_POINTS_HASHED;
+	init_waitqueue_head(&a->space_wait);
 }
 
 static void write_point_remove(struct write_point *wp, struct open_bucket *ob)
@@ -89,7 +99,7 @@ void alloc_write_points_drop(struct allocator *a)
 	write_point_park(a, &a->wp_copygc);
 	for (unsigned int dev = 0; dev < BCH_MEMBERS_MAX; dev++)
 		for (unsigned int type = 0; type < BCH_DATA_NR; type++)
-			while ((ob = alloc_open_unpark(a, dev, type)))
+			while ((ob = alloc_open_unpark(a, dev, type, false)))
 				alloc_open_put(a, ob);
 }
 
@@ -193,7 +203,8 @@ static int choose_new(struct space_try *st, u64 mask)
 
 	while (!enough(st) && (dev = next_dev(st, mask)) >= 0) {
 		mask &= ~(1ULL << dev);
-		ob = alloc_open_unpark(st->a, dev, st->req->data_type);
+		/* what is left of users' buckets has been promised to users */
+		ob = alloc_open_unpark(st->a, dev, st->req->data_type, st->req->watermark == ALLOC_COPYGC);
 		if (!ob) {
 			ret = alloc_bucket_pick(st->a, dev, st->req->data_type, st->req->watermark, &ob);
 			if (ret == -ENOSPC || ret == -EAGAIN) {
@@ -296,7 +307,7 @@ static void space_cut(struct space_try *st, u32 want_sectors, struct alloc_space
 			.cached	= st->req->cached || (!btree && !m->durability),
 		};
 		out->open[out->nr] = ob;
-		ob->used += out->sectors;
+		WRITE_ONCE(ob->used, ob->used + out->sectors);
 		alloc_open_ref(st->a, ob);
 		if (room_left(st, ob) < unit) {
 			write_point_remove(st->wp, ob);
@@ -321,16 +332,56 @@ static int space_try(struct allocator *a, const struct alloc_request *req, u32 w
 	return ret;
 }
 
+/* ---- waiting for it ---- */
+
+struct patience {
+	s64		put;		/* spaces that had been put when we last tried */
+	unsigned long	since;		/* jiffies: when something last moved */
+	unsigned int	tries, fruitless;
+};
+
+/* Nothing was freed. Return: is it worth while to look again? */
+static bool wait_for_others(struct allocator *a, struct patience *p)
+{
+	unsigned int ms = a->config.patience_ms ?: PATIENCE_MS;
+
+	if (!atomic_read(&a->spaces_out))
+		return ++p->fruitless < FRUITLESS_MAX;
+	p->fruitless = 0;
+	wait_event_timeout(a->space_wait, atomic64_read(&a->spaces_put) != p->put, msecs_to_jiffies(LOOK_AGAIN_MS));
+	if (atomic64_read(&a->spaces_put) != p->put)
+		p->since = jiffies;
+	return time_before(jiffies, p->since + msecs_to_jiffies(ms));
+}
+
+/* Return: is it worth while to try again? */
+static bool make_space(struct allocator *a, bool copygc_asks, struct patience *p)
+{
+	if (++p->tries >= (copygc_asks ? SPACE_TRIES_COPYGC : SPACE_TRIES))
+		return false;
+	if (p->tries == 1) {
+		streams_park(a);
+		return true;
+	}
+	if (!alloc_make_space(a, !copygc_asks))
+		return !copygc_asks && wait_for_others(a, p);
+	p->since = jiffies;
+	p->fruitless = 0;
+	return true;
+}
+
 int bce_alloc_space_get(struct allocator *a, const struct alloc_request *req, u32 want_sectors,
 			struct alloc_space *out)
 {
+	struct patience p = { .since = jiffies };
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	for (unsigned int tries = 0; tries < SPACE_TRIES; tries++) {
+	do {
+		p.put = atomic64_read(&a->spaces_put);
 		ret = space_try(a, req, want_sectors, out);
 		if (ret != -ENOSPC && ret != -EROFS)
-			return ret;
+			goto exit;
 		if (req->cached) {
 			alloc_kick(a);
 			return 0;
@@ -341,19 +392,23 @@ int bce_alloc_space_get(struct allocator *a, const struct alloc_request *req, u3
 			alloc_kick(a);
 			return -EAGAIN;
 		}
-		if (!tries)
-			streams_park(a);
-		else if (!alloc_make_space(a, req->watermark < ALLOC_COPYGC))
-			break;
-	}
+	} while (make_space(a, req->watermark >= ALLOC_COPYGC, &p));
 	/* it may have come for somebody else and been left over */
-	return space_try(a, req, want_sectors, out);
+	ret = space_try(a, req, want_sectors, out);
+exit:
+	atomic_add(out->nr, &a->spaces_out);
+	return ret;
 }
 
 void bce_alloc_space_put(struct allocator *a, struct alloc_space *space)
 {
 	for (unsigned int i = 0; i < space->nr; i++)
 		alloc_open_put(a, space->open[i]);
+	atomic_sub(space->nr, &a->spaces_out);
+	if (space->nr) {
+		atomic64_inc(&a->spaces_put);
+		wake_up_all(&a->space_wait);
+	}
 	space->nr = 0;
 }
 

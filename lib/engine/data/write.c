@@ -168,13 +168,17 @@ static void grow(struct data_inode *inode, u64 end_sectors, u64 new_size)
 	inode->f.size = max(inode->f.size, size);
 }
 
-/* pieces of compressed extents are charged whole sectors each: that must not be more than there is */
-static int reserve_split(struct write_op *op, u64 sectors)
+/*
+ * Pieces of compressed extents are charged whole sectors each, on paper: the data stays where it is. Who is here has
+ * been promised his space, so this is counted and not asked for.
+ */
+static void reserve_split(struct write_op *op, u64 sectors)
 {
 	struct data_writer *w = op->w;
 
 	w->c.ops->unreserve(w->c.ctx, &op->split);	/* of a run that was begun anew */
-	return sectors ? w->c.ops->reserve(w->c.ctx, &op->split, sectors, 1) : 0;
+	if (sectors)
+		w->c.ops->reserve_more(w->c.ctx, &op->split, sectors);
 }
 
 static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_inode *inode)
@@ -200,7 +204,8 @@ static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_
 		split_sectors += change.split_sectors;
 		grow(inode, k.p.offset, new_size);
 	}
-	return reserve_split(op, split_sectors);
+	reserve_split(op, split_sectors);
+	return 0;
 }
 
 static int commit_batch(struct bce_trans *t, void *ctx)

@@ -40,6 +40,7 @@ struct data_writer_ops {
 	int (*reserve)(void *ctx, struct space_reservation *res, u64 sectors,
 		       unsigned int replicas);
 	void (*unreserve)(void *ctx, struct space_reservation *res);
+	void (*reserve_more)(void *ctx, struct space_reservation *res, u64 sectors);
 	/* the set's options as they are now */
 	void (*options)(void *ctx, struct data_options *out);
 	/* members of a target that accept user data; 0: none */

@@ -91,6 +91,13 @@ static void data_unreserve(void *ctx, struct space_reservation *res)
 	bce_space_unreserve(set->rw->alloc, res);
 }
 
+static void data_reserve_more(void *ctx, struct space_reservation *res, u64 sectors)
+{
+	struct bce_set *set = ctx;
+
+	bce_space_reserve_more(set->rw->alloc, res, sectors);
+}
+
 /* they change only when the set is opened anew: read once */
 static void options_read(struct bce_set *set)
 {
@@ -171,6 +178,7 @@ static const struct data_writer_ops data_ops = {
 	.space_put	= data_space_put,
 	.reserve	= data_reserve,
 	.unreserve	= data_unreserve,
+	.reserve_more	= data_reserve_more,
 	.options	= data_options,
 	.target_devs	= data_target_devs,
 	.now		= data_now,

@@ -31,6 +31,8 @@
 #include "engine/util/text.h"
 
 #define CLEAN_ENTRIES_U64S	(3 * 3 + BTREE_ID_MAX * (1 + BTREE_ROOT_U64S_MAX))
+/* of nodes, each after discards, when a full set is stopped */
+#define FULL_FLUSHES		16
 
 /* ---- users ---- */
 
@@ -282,6 +284,19 @@ int bce_set_flush_all(struct bce_set *set)
 	return ret ?: -EBUSY;
 }
 
+/* The same on a full set: what nodes have left must be discarded before others can be written. */
+static int flush_and_discard(struct bce_set *set)
+{
+	int ret = bce_set_flush_all(set);
+
+	for (unsigned int tries = 0; (ret == -ENOSPC || ret == -EBUSY) && tries < FULL_FLUSHES; tries++) {
+		if (!bce_allocator_reclaim(set->rw->alloc))
+			break;
+		ret = bce_set_flush_all(set);
+	}
+	return ret;
+}
+
 static int stop_cleanly(struct bce_set *set)
 {
 	struct journal_ring_end *ends;
@@ -354,7 +369,7 @@ static int go_ro(struct bce_set *set)
 	bce_set_wait_for_users(rw);
 	bce_set_rooms_stop(set);
 	/* most of it while discards still run; what they change comes with the rest */
-	if (!failed && bce_set_flush_all(set))
+	if (!failed && flush_and_discard(set))
 		bce_log_line(set->log, BCE_LOG_WARN, "nodes could not be written at the first try");
 	if (rw->alloc)
 		bce_allocator_stop(rw->alloc);
