@@ -119,6 +119,7 @@ void alloc_rig_open(struct alloc_rig *r, unsigned int nr,
 		.metadata_replicas_required = 1,
 		.data_replicas		= 1,
 		.gc_reserve_percent	= 8,
+		.patience_ms		= 200,
 		.io_clock		= rig_clock,
 		.clock_ctx		= r,
 	};
