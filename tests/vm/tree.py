@@ -4,6 +4,7 @@
 
   tree.py show DIR             of everything below: type, mode, owner, links, size, times, attributes, contents
   tree.py compare DIR DIR      what both kinds of file system must agree on: not times, nor numbers of inodes
+  tree.py restored DIR DIR     the same for who copies all that can be copied: also times of modification, holes, the roots
 """
 import hashlib
 import os
@@ -36,7 +37,24 @@ def contents(path, st):
     return digest.hexdigest()
 
 
-def entry(path, portable, groups):
+def holes(path, st):
+    """Blocks of 4 KiB that have no data, as spans."""
+    if not stat.S_ISREG(st.st_mode):
+        return '-'
+    spans, at = [], 0
+    with open(path, 'rb') as f:
+        while at < st.st_size:
+            try:
+                data = os.lseek(f.fileno(), at, os.SEEK_DATA) & ~4095
+            except OSError:
+                data = st.st_size
+            if data > at:
+                spans.append('%d-%d' % (at, data))
+            at = data if data >= st.st_size else (os.lseek(f.fileno(), data, os.SEEK_HOLE) + 4095) & ~4095
+    return ' '.join(spans)
+
+
+def entry(path, portable, groups, restored=False):
     st = os.lstat(path)
     kind = stat.S_ISDIR(st.st_mode)
     line = ['%o' % st.st_mode, st.st_uid, st.st_gid, st.st_nlink,
@@ -45,20 +63,22 @@ def entry(path, portable, groups):
     line.append(groups.setdefault((st.st_dev, st.st_ino), os.fsencode(path).hex()[-40:]) if st.st_nlink > 1 and not kind else '')
     if not portable:
         line += [st.st_ino, st.st_blocks, st.st_mtime_ns, st.st_ctime_ns]
+    if restored:
+        line += [st.st_mtime_ns, '[%s]' % holes(path, st)]
     return ' '.join(map(str, [os.fsencode(path).decode('latin-1').encode('unicode_escape').decode()] + line +
                         [contents(path, st)] + attributes(path, portable)))
 
 
-def listing(top, portable):
+def listing(top, portable, restored=False):
     groups = {}
     os.chdir(top)
-    yield entry('.', portable, groups)
+    yield entry('.', portable, groups, restored)
     for here, dirs, files in os.walk('.'):
         if here == '.' and 'lost+found' in dirs:
             dirs.remove('lost+found')
         dirs.sort()
         for name in sorted(dirs + files):
-            yield entry(os.path.join(here, name), portable, groups)
+            yield entry(os.path.join(here, name), portable, groups, restored)
 
 
 def main():
@@ -66,8 +86,9 @@ def main():
         for line in listing(sys.argv[2], False):
             print(line)
         return 0
+    restored = sys.argv[1] == 'restored'
     # the roots are made by others
-    a, b = (list(listing(d, True))[1:] for d in [os.path.abspath(p) for p in sys.argv[2:4]])
+    a, b = (list(listing(d, True, restored))[not restored:] for d in [os.path.abspath(p) for p in sys.argv[2:4]])
     in_a, in_b = set(a), set(b)
     extra = [l for l in a if l not in in_b], [l for l in b if l not in in_a]
     for sign, lines in zip('<>', extra):

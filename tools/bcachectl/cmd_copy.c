@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "set_arg.h"
 #include "set_path.h"
 #include "tree_copy.h"
@@ -72,6 +73,22 @@ static int put_where(struct bce_set *set, const struct copy_args *a, struct bce_
 	return set_path_parent(set, a->destination, dir, name, len);
 }
 
+/* for progress with an end in sight */
+static void expect_all(struct tree_copy *c, const struct copy_args *a)
+{
+	struct tree_counts total = { }, one;
+	unsigned int i;
+
+	if (!a->copy.progress && !a->copy.progress_json)
+		return;
+	for (i = 0; i < a->nr_sources; i++) {
+		tree_measure(a->source[i], true, NULL, NULL, &one);
+		total.files += one.files + 1;
+		total.bytes += one.bytes;
+	}
+	tree_copy_expect(c, &total);
+}
+
 static int put_all(struct tree_copy *c, const struct copy_args *a, const struct bce_inode *dir,
 		   const char *name, unsigned int len)
 {
@@ -105,8 +122,10 @@ static int put(const struct copy_args *a)
 	ret = put_where(o.set, a, &dir, &name, &len);
 	if (ret)
 		complain("%s: %s", a->destination, strerror(-ret));
+	interrupt_catch();
 	c = ret ? NULL : tree_copy_begin(o.set, &a->copy);
 	if (c) {
+		expect_all(c, a);
 		ret = put_all(c, a, &dir, name, len);
 		failed = tree_copy_end(c);
 		ret = ret ? ret : failed ? -EIO : 0;
@@ -114,6 +133,8 @@ static int put(const struct copy_args *a)
 		ret = -ENOMEM;
 	}
 	closed = offline_close(&o);
+	if (interrupted())
+		complain("interrupted; what was copied by then is in the set");
 	return ret ? exit_code_of(ret) : closed;
 }
 
@@ -197,7 +218,7 @@ const struct command cmd_put = {
 	.summary	= "copy files into an unmounted set",
 	.help		=
 		"PATH is a directory of the set, or the new name of the only FILE. Modes, owners, times, holes,\n"
-		"extended attributes and hard links are kept.\n\n" COMMON_HELP,
+		"extended attributes, ACLs and hard links are kept.\n\n" COMMON_HELP,
 	.run		= run_put,
 };
 
@@ -206,6 +227,7 @@ const struct command cmd_get = {
 	.args		= "[OPTION...] DEVICE[:DEVICE...] PATH... FILE",
 	.summary	= "copy files out of an unmounted set",
 	.help		=
-		"FILE is a directory, the new name of the only PATH, or - for standard output.\n\n" COMMON_HELP,
+		"FILE is a directory, the new name of the only PATH, or - for standard output. What put keeps is\n"
+		"kept, as far as the file system there can.\n\n" COMMON_HELP,
 	.run		= run_get,
 };

@@ -7,7 +7,8 @@
  *   make all superblocks        whatever is wrong with the options is known before a byte is written
  *   wipe and write, one by one
  *
- * The first start of the set makes everything else: docs/format/00-overview.md, section 9.
+ * The first start of the set makes everything else: docs/format/00-overview.md, section 9. With --source that is
+ * here (format_source.h); if it fails, the superblocks go again, so that nothing half-made is left.
  */
 #include "cmd.h"
 
@@ -29,6 +30,8 @@
 #include "engine/util/text.h"
 #include "foreign.h"
 #include "format_args.h"
+#include "format_source.h"
+#include "interrupt.h"
 #include "json_out.h"
 #include "kapi/kapi.h"
 #include "passphrase.h"
@@ -47,6 +50,8 @@ struct job {
 	struct target		*target;	/* one per device */
 	struct sb_image		*img;
 	unsigned int		nr_img;
+	struct format_source	source;
+	u8			key[32];	/* of the passphrase, if there is one */
 };
 
 /* ---- opening ---- */
@@ -245,25 +250,25 @@ static int superblocks_make(struct job *j)
 	const struct format_args *a = &j->args;
 	struct text_buf why = TEXT_BUF_INIT;
 	bool ask = a->encrypted && !a->no_passphrase;
-	u8 key[32];
 	struct sb_format f = {
 		.dev = a->dev, .nr_devs = a->nr_devs,
 		.option = a->option, .nr_options = a->nr_options,
 		.label = a->label, .user_uuid = a->has_uuid ? a->user_uuid : NULL,
 		.sb_bytes = a->sb_bytes, .encrypted = a->encrypted,
-		.passphrase_key = ask ? key : NULL,
+		.passphrase_key = ask ? j->key : NULL,
 	};
-	int ret = ask ? passphrase_ask(key) : 0;
+	int ret = ask ? passphrase_ask(j->key) : 0;
 
 	if (ret)
 		return exit_code_of(ret);
 	ret = bce_sb_format_make(j->img, &f, &why);
-	sodium_memzero(key, sizeof(key));
 	if (!ret)
 		j->nr_img = a->nr_devs;
 	else
 		complain("%s", why.len ? bce_text_str(&why) : strerror(-ret));
 	bce_text_exit(&why);
+	if (ask && a->source)
+		j->source.passphrase_key = j->key;
 	return ret == -EINVAL ? EXIT_USAGE : exit_code_of(ret);
 }
 
@@ -318,6 +323,95 @@ static int targets_write(struct job *j)
 	return exit_code_of(ret);
 }
 
+/* ---- filling ---- */
+
+static int source_look(struct job *j)
+{
+	const struct format_args *a = &j->args;
+	struct stat *made;
+	unsigned int i;
+	int ret;
+
+	j->source = (struct format_source) {
+		.path = a->source, .label = a->label,
+		.opts = {
+			.recursive = true, .strict = true, .progress_json = a->progress_json,
+			.progress = isatty(STDERR_FILENO) && !a->quiet && !a->progress_json,
+		},
+	};
+	made = calloc(a->nr_devs, sizeof(*made));
+	if (!made)
+		return EXIT_NO_MEMORY;
+	for (i = 0; i < a->nr_devs; i++)
+		made[i] = j->target[i].st;
+	ret = format_source_look(&j->source, made, a->nr_devs);
+	free(made);
+	return ret;
+}
+
+static void superblocks_name(struct job *j, const char *label, const u8 uuid[16])
+{
+	unsigned int i;
+
+	for (i = 0; i < j->nr_img; i++) {
+		struct bch_sb *sb = j->img[i].sb;
+
+		memcpy(sb->user_uuid, uuid, sizeof(sb->user_uuid));
+		memset(sb->label, 0, sizeof(sb->label));
+		memcpy(sb->label, label, strlen(label));
+	}
+}
+
+/* what it is to be called in the end is kept for then */
+static void superblocks_name_unfinished(struct job *j)
+{
+	u8 uuid[16];
+
+	memcpy(j->source.uuid, j->img[0].sb->user_uuid, sizeof(uuid));
+	randombytes_buf(uuid, sizeof(uuid));
+	uuid[6] = (uuid[6] & 0x0f) | 0x40;	/* version and variant of random ones */
+	uuid[8] = (uuid[8] & 0x3f) | 0x80;
+	superblocks_name(j, FORMAT_SOURCE_LABEL, uuid);
+}
+
+static void targets_erase(struct job *j)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < j->args.nr_devs; i++) {
+		struct target *t = &j->target[i];
+
+		ret = t->made ? 0 : bce_sb_format_erase(t->bdev, t->path, &j->img[i]);
+		if (ret)
+			complain("%s: has a part of a set, which could not be removed: %s\n  do not use it; format it again",
+				 t->path, strerror(-ret));
+	}
+	complain("the set was not made; nothing is left of it");
+}
+
+static int targets_fill(struct job *j)
+{
+	unsigned int i, nr = j->args.nr_devs;
+	struct block_device **bdev = calloc(nr, sizeof(*bdev));
+	char **paths = calloc(nr, sizeof(*paths));
+	int ret = EXIT_NO_MEMORY;
+
+	for (i = 0; bdev && paths && i < nr; i++) {
+		bdev[i] = j->target[i].bdev;
+		paths[i] = (char *)j->target[i].path;
+	}
+	if (bdev && paths)
+		ret = format_source_fill(&j->source, paths, bdev, nr);
+	if (ret)
+		targets_erase(j);
+	else
+		superblocks_name(j, j->source.label ?: "", j->source.uuid);	/* as they are now */
+	free(bdev);
+	free(paths);
+	return ret;
+}
+
 /* ---- telling ---- */
 
 static json_object *json_device(const struct job *j, unsigned int i)
@@ -338,6 +432,22 @@ static json_object *json_device(const struct job *j, unsigned int i)
 	return o;
 }
 
+/* what was copied, or would be */
+static struct tree_counts source_counts(const struct job *j)
+{
+	return j->args.dry_run ? j->source.total : j->source.done;
+}
+
+static json_object *json_source(const struct job *j)
+{
+	json_object *o = json_object_new_object();
+
+	json_add_string(o, "path", j->args.source);
+	json_add_uint(o, "files", source_counts(j).files);
+	json_add_uint(o, "bytes", source_counts(j).bytes);
+	return o;
+}
+
 static void report_json(const struct job *j)
 {
 	json_object *o = json_object_new_object(), *devices = json_object_new_array();
@@ -355,6 +465,8 @@ static void report_json(const struct job *j)
 	for (i = 0; i < j->args.nr_devs; i++)
 		json_object_array_add(devices, json_device(j, i));
 	json_object_object_add(o, "devices", devices);
+	if (j->args.source)
+		json_object_object_add(o, "source", json_source(j));
 	json_print(o);
 }
 
@@ -403,6 +515,11 @@ static void report_text(const struct job *j)
 	puts(info.encrypted ? ", encrypted" : "");
 	for (i = 0; i < j->args.nr_devs; i++)
 		report_device(j, i);
+	if (!j->args.source)
+		return;
+	printf("  %s %lu files of %s: ", j->args.dry_run ? "with" : "holds", source_counts(j).files, j->args.source);
+	print_size(source_counts(j).bytes);
+	putchar('\n');
 }
 
 static void report(const struct job *j)
@@ -417,18 +534,27 @@ static void report(const struct job *j)
 
 static int format(struct job *j)
 {
+	bool fill = j->args.source && !j->args.dry_run;
 	int ret = targets_open(j);
 
 	if (!ret)
 		ret = targets_look(j);
+	if (!ret && j->args.source)
+		ret = source_look(j);
 	if (!ret)
 		ret = superblocks_make(j);
 	if (ret)
 		return ret;
 	warn_few_devices(j);
 	warn_shared_disks(j);
+	if (fill) {
+		interrupt_catch();
+		superblocks_name_unfinished(j);
+	}
 	if (!j->args.dry_run)
 		ret = targets_write(j);
+	if (!ret && fill)
+		ret = targets_fill(j);
 	if (!ret)
 		report(j);
 	return ret;
@@ -463,6 +589,7 @@ static int run(int argc, char **argv)
 		sodium_memzero(j.img[i].sb, j.img[i].bytes);
 		bce_sb_image_exit(&j.img[i]);
 	}
+	sodium_memzero(j.key, sizeof(j.key));
 	free(j.target);
 	free(j.img);
 	format_args_exit(&j.args);
@@ -475,7 +602,7 @@ const struct command cmd_format = {
 	.summary	= "make a new set on devices or image files",
 	.help		=
 		"What is on the devices is lost: a device that holds something is refused without\n"
-		"--force. The first start of the set makes the file system. Sizes may have units:\n"
+		"--force. The first start of the set makes the file system, or --source. Sizes may have units:\n"
 		"4k, 256KiB, 1.5G; underscores in names of options may be dashes.\n\n"
 		"Options of a device, before it and for it alone:\n"
 		"  -l, --label LABEL          a name in groups: \"ssd.ssd1\"; targets go by it\n"
@@ -502,6 +629,7 @@ const struct command cmd_format = {
 		"      --block-size SIZE      512 to 4096\n"
 		"      --btree-node-size SIZE up to 512 KiB\n"
 		"      --superblock-size SIZE place for each copy of the superblock (1 MiB)\n"
+		"      --source DIR           start it, and fill it with what lies in DIR\n"
 		"      and any other option that a superblock stores, as show-super lists them:\n"
 		"      --OPTION VALUE; switches as --OPTION, --OPTION=0, --no-OPTION\n\n"
 		"  -f, --force          although the devices hold something\n"

@@ -25,7 +25,7 @@ enum {
 	OPT_FS_LABEL = 'L', OPT_LABEL = 'l', OPT_UUID = 'U', OPT_FORCE = 'f', OPT_DRY_RUN = 'n',
 	OPT_QUIET = 'q', OPT_JSON = 'j',
 	OPT_REPLICAS = 256, OPT_ENCRYPTED, OPT_NO_PASSPHRASE, OPT_SUPERBLOCK_SIZE,
-	OPT_PROGRESS_JSON, OPT_DISCARD, OPT_NO_DISCARD, OPT_DURABILITY, OPT_BUCKET, OPT_FS_SIZE,
+	OPT_PROGRESS_JSON, OPT_SOURCE, OPT_DISCARD, OPT_NO_DISCARD, OPT_DURABILITY, OPT_BUCKET, OPT_FS_SIZE,
 	OPT_DATA_ALLOWED, OPT_SIZE,
 	OPT_SET = 512,		/* + index in bce_sb_options[] */
 	OPT_SET_NO = 768,	/* the same, off */
@@ -43,6 +43,7 @@ static const struct option own_options[] = {
 	{ "quiet",		no_argument,	   NULL, OPT_QUIET },
 	{ "json",		no_argument,	   NULL, OPT_JSON },
 	{ "progress-json",	no_argument,	   NULL, OPT_PROGRESS_JSON },
+	{ "source",		required_argument, NULL, OPT_SOURCE },
 	{ "label",		required_argument, NULL, OPT_LABEL },
 	{ "durability",		required_argument, NULL, OPT_DURABILITY },
 	{ "discard",		optional_argument, NULL, OPT_DISCARD },
@@ -248,6 +249,9 @@ static int set_option(struct parser *p, int c)
 		return 0;
 	case OPT_PROGRESS_JSON:
 		a->progress_json = true;
+		return 0;
+	case OPT_SOURCE:
+		a->source = optarg;
 		return 0;
 	default:
 		return usage_error(p->cmd, "unknown option, or one without its value");

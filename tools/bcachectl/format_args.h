@@ -19,6 +19,7 @@ struct format_args {
 	u8			user_uuid[16];
 	bool			has_uuid;
 	u64			sb_bytes;
+	const char		*source;	/* a directory to fill it with; NULL: none */
 	bool			encrypted;
 	bool			no_passphrase;
 	bool			force;

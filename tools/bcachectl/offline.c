@@ -19,6 +19,7 @@
 #include "engine/btree/iter.h"
 #include "engine/format/ids.h"
 #include "engine/key/alloc.h"
+#include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
 #include "kapi/kapi.h"
 #include "passphrase.h"
@@ -83,6 +84,17 @@ static void message(void *ctx, int level, int error_id, const char *line)
 		fprintf(stderr, "%s\n", line);
 }
 
+static int lend_devices(struct offline_set *o, unsigned int nr, struct block_device **lent)
+{
+	o->bdev = calloc(nr, sizeof(*o->bdev));
+	if (!o->bdev)
+		return -ENOMEM;
+	memcpy(o->bdev, lent, nr * sizeof(*lent));
+	o->nr = nr;
+	o->lent = true;
+	return 0;
+}
+
 /* open every path; complain about the first that fails */
 static int open_devices(struct offline_set *o, char **paths, unsigned int nr, bool write)
 {
@@ -99,6 +111,13 @@ static int open_devices(struct offline_set *o, char **paths, unsigned int nr, bo
 		}
 		o->bdev[o->nr] = bdev;
 	}
+	return 0;
+}
+
+/* a bce_key_fn: @ctx is the key */
+static int key_at_hand(void *ctx, const char *description, u8 key[32])
+{
+	memcpy(key, ctx, 32);
 	return 0;
 }
 
@@ -124,6 +143,10 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 	for (i = 0; i < o->nr; i++)
 		src[i] = (struct bce_member_source) { o->bdev[i], paths[i] };
 	open.key_ctx = o->bdev[0];
+	if (opts->passphrase_key) {
+		open.key = key_at_hand;
+		open.key_ctx = (void *)opts->passphrase_key;
+	}
 	ret = bce_set_open(&o->set, src, o->nr, &open, o, why);
 	if (ret) {
 		complain("%s", why);
@@ -192,7 +215,7 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 	if (!o->messages)
 		return EXIT_NO_MEMORY;
 	o->messages->quiet = opts->quiet;
-	ret = open_devices(o, paths, nr, opts->write);
+	ret = opts->lent ? lend_devices(o, nr, opts->lent) : open_devices(o, paths, nr, opts->write);
 	if (!ret)
 		ret = open_set(o, paths, opts);
 	if (!ret)
@@ -213,7 +236,7 @@ int offline_close(struct offline_set *o)
 		bce_set_detach(o->set, o);
 		bce_set_put(o->set);
 	}
-	while (o->nr)
+	while (!o->lent && o->nr)
 		kapi_bdev_close(o->bdev[--o->nr]);
 	free(o->bdev);
 	free(o->text_rules);
@@ -227,6 +250,11 @@ int offline_close(struct offline_set *o)
 u64 offline_findings(const struct offline_set *o)
 {
 	return o->messages->findings;
+}
+
+struct sb_writer *offline_sb_writer(const struct offline_set *o)
+{
+	return o->set->rw ? o->set->rw->sb : NULL;
 }
 
 struct btrees *offline_btrees(const struct offline_set *o)

@@ -5,6 +5,7 @@
 #include <bcachefs/set.h>
 
 struct key_rules;
+struct sb_writer;
 struct offline_messages;
 
 /*
@@ -15,6 +16,7 @@ struct offline_set {
 	struct bce_set		*set;
 	unsigned int		nr;
 	struct block_device	**bdev;
+	bool			lent;		/* they are */
 	struct offline_messages	*messages;
 	struct key_rules	*text_rules;	/* the set's, with what texts ask for */
 };
@@ -27,6 +29,9 @@ struct offline_opts {
 	bool			quiet;		/* messages of the engine are dropped */
 	bool			write;		/* the set will be changed; nobody else may have it */
 	bool			repair;		/* the same, but it does not go read-write yet */
+	/* devices that the caller has open, in the order of the paths; they stay his. NULL: open them */
+	struct block_device	**lent;
+	const u8		*passphrase_key;	/* 32 bytes; NULL: looked for */
 };
 
 /**
@@ -45,6 +50,9 @@ int offline_close(struct offline_set *o);
  * the same words are printed and counted once.
  */
 u64 offline_findings(const struct offline_set *o);
+
+/* superblocks, after bce_set_go_ro() of a set that was written; NULL: there is nothing to write them with */
+struct sb_writer *offline_sb_writer(const struct offline_set *o);
 
 /* parts of the set for listings and checks: the tool reads what a file system never would */
 struct btrees;

@@ -529,7 +529,21 @@ static int write_all(struct member_dev *m, const struct sb_image *img)
 	return ret;
 }
 
-int bce_sb_format_write(struct block_device *bdev, const char *name, const struct sb_image *img)
+/* no copy is found any more; the first one, and the way to the others, go first */
+static int erase_all(struct member_dev *m, const struct sb_image *img)
+{
+	size_t bytes = round_up(img->bytes, bdev_logical_block_size(m->bdev));
+	void *zeros = kvzalloc(bytes, GFP_KERNEL);
+	int ret = zeros ? head_write(m, NULL) : -ENOMEM;
+
+	for (int copy = 0; copy < img->sb->layout.nr_superblocks && !ret; copy++)
+		ret = bce_member_write_sync(m, le64_to_cpu(img->sb->layout.sb_offset[copy]), zeros, bytes, REQ_FUA);
+	kvfree(zeros);
+	return ret;
+}
+
+static int with_member(struct block_device *bdev, const char *name, const struct sb_image *img,
+		       int (*fn)(struct member_dev *m, const struct sb_image *img))
 {
 	struct member_table *t = bce_members_alloc();
 	struct member_dev *dev;
@@ -542,9 +556,19 @@ int bce_sb_format_write(struct block_device *bdev, const char *name, const struc
 	ret = bce_member_attach(t, img->sb->dev_idx, bdev, &m, name, t);
 	if (!ret) {
 		dev = bce_member_get_io(t, img->sb->dev_idx);
-		ret = write_all(dev, img);
+		ret = fn(dev, img);
 		bce_member_put_io(dev);
 	}
 	bce_members_free(t);
 	return ret;
+}
+
+int bce_sb_format_write(struct block_device *bdev, const char *name, const struct sb_image *img)
+{
+	return with_member(bdev, name, img, write_all);
+}
+
+int bce_sb_format_erase(struct block_device *bdev, const char *name, const struct sb_image *img)
+{
+	return with_member(bdev, name, img, erase_all);
 }

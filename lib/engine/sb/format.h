@@ -81,5 +81,11 @@ int bce_sb_format_make(struct sb_image *out, const struct sb_format *f, struct t
  * Return: 0 or negative errno.
  */
 int bce_sb_format_write(struct block_device *bdev, const char *name, const struct sb_image *img);
+/**
+ * bce_sb_format_erase() - the device is no member any more
+ * @img: as it was written; says where the copies are
+ * Return: 0 or negative errno.
+ */
+int bce_sb_format_erase(struct block_device *bdev, const char *name, const struct sb_image *img);
 
 #endif
