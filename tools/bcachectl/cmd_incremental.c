@@ -18,7 +18,6 @@
 #include <linux/err.h>
 
 #include "dmset.h"
-#include "engine/format/sb.h"
 #include "json_out.h"
 #include "kapi/kapi.h"
 #include "member_facts.h"
@@ -46,17 +45,11 @@ struct met {
 /* The set that a superblock names which cannot be used otherwise. */
 static void name_of_unusable(struct met *m)
 {
-	static const u8 magics[][16] = { BCHFS_MAGIC_BYTES, BCACHE_MAGIC_BYTES };
-	struct bch_sb head;
-	int fd = open(m->path, O_RDONLY | O_CLOEXEC);
+	u8 uuid[16];
 
 	snprintf(m->set, sizeof(m->set), RECORDS_NO_UUID);
-	if (fd < 0)
-		return;
-	if (pread(fd, &head, sizeof(head), BCH_SB_SECTOR * SECTOR_SIZE) == sizeof(head) &&
-	    (!memcmp(head.magic, magics[0], 16) || !memcmp(head.magic, magics[1], 16)))
-		uuid_arg_text(head.user_uuid, m->set);
-	close(fd);
+	if (scan_head(m->path, uuid))
+		uuid_arg_text(uuid, m->set);
 }
 
 /* Return: 0: a member, usable or not (m->error); -errno none */

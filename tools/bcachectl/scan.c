@@ -14,12 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <sys/sysmacros.h>
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
 
 #include "cmd.h"
+#include "engine/format/sb.h"
 #include "engine/util/text.h"
 #include "kapi/kapi.h"
 
@@ -215,6 +217,31 @@ int scan_all(struct scan_list *out, const struct scan_filter *filter)
 	return ret;
 }
 
+bool scan_head(const char *path, u8 user_uuid[16])
+{
+	static const u8 magics[][16] = { BCHFS_MAGIC_BYTES, BCACHE_MAGIC_BYTES };
+	struct bch_sb head;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	found = pread(fd, &head, sizeof(head), BCH_SB_SECTOR * SECTOR_SIZE) == sizeof(head) &&
+		(!memcmp(head.magic, magics[0], 16) || !memcmp(head.magic, magics[1], 16));
+	close(fd);
+	if (found)
+		memcpy(user_uuid, head.user_uuid, 16);
+	return found;
+}
+
+/* Most devices whose events are on their way are others, and who waits for a set waits for this: one look each. */
+static bool looks_asked_for(const char *path, const struct scan_filter *f)
+{
+	u8 uuid[16];
+
+	return scan_head(path, uuid) && !memcmp(uuid, f->user_uuid, 16);
+}
+
 int scan_unmet(struct scan_list *out, const struct scan_filter *filter)
 {
 	struct udev *udev = udev_new();
@@ -230,8 +257,8 @@ int scan_unmet(struct scan_list *out, const struct scan_filter *filter)
 		struct udev_device *dev = udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
 		const char *path = dev ? udev_device_get_devnode(dev) : NULL;
 
-		if (path && !udev_device_get_is_initialized(dev) && is_candidate(udev_device_get_sysname(dev)) &&
-		    !is_listed(out, path))
+		if (path && !udev_device_get_is_initialized(dev) && looks_asked_for(path, filter) &&
+		    is_candidate(udev_device_get_sysname(dev)) && !is_listed(out, path))
 			ret = add_if_asked_for(out, path, filter);
 		udev_device_unref(dev);
 	}

@@ -42,13 +42,15 @@ int scan_paths_there(struct scan_list *out, char *const *paths, unsigned int nr)
  */
 int scan_all(struct scan_list *out, const struct scan_filter *filter);
 /**
- * scan_unmet() - add those that the kernel has, but udev is not done with
+ * scan_unmet() - add those that the kernel has, but udev is not done with; @filter: by UUID
  * @out: not yet an empty list, as a rule: devices that are in it are passed over.
  * What udev has met is in its records, or kept out of them by a rule; whose event is still on its way nobody has judged.
  * Return: 0 or -errno, with @out as it was
  */
 int scan_unmet(struct scan_list *out, const struct scan_filter *filter);
 void scan_exit(struct scan_list *l);
+/* the set that the first superblock names, good or not. Return: is there one? */
+bool scan_head(const char *path, u8 user_uuid[16]);
 
 /* the first line of a file in sysfs; one that is not there starts with nothing */
 bool sys_starts_with(const char *path, const char *prefix);
