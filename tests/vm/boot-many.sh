@@ -3,7 +3,7 @@
 # One set of sixty-four members, the format's limit, and four of fifty, on loop devices that all come at once: assembled
 # within five seconds of the last event, by udev's rules alone. The daemon, watching, stays small.
 # vehicle: uml
-# options: --mem 1536
+# options: --mem 1536 --one-cpu
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"

@@ -3,6 +3,7 @@
 # Two equal copies of a set's only member, on disks that are both there while udev has met but the first: by that one alone
 # the set looks complete. Nothing is assembled. A copy that a rule keeps out is no copy.
 # vehicle: uml
+# options: --one-cpu
 # images: new:64M new:64M
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"

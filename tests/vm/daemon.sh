@@ -3,6 +3,7 @@
 # udev alone, without systemd, and the daemon: sets assemble by the rules; members that are pulled and come back; events to the
 # hook and to those who watch; the socket, who may call what; a restart that loses nothing; memory.
 # vehicle: uml
+# options: --one-cpu
 # images: golden/replicas2 golden/tiered
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"

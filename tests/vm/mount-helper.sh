@@ -3,6 +3,7 @@
 # mount.bcachefs and the commands around it: what may be named, which options go where, what is refused in which words
 # and with which exit code.
 # vehicle: uml
+# options: --one-cpu
 # images: golden/replicas2 golden/encrypted new:16M
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"

@@ -3,6 +3,7 @@
 # Names and attributes are changed: errors, races, attributes, ACLs, options, handles, subvolumes; what a remount then
 # shows is what was there, and both checkers find nothing wrong with it.
 # vehicle: uml
+# options: --one-cpu
 # runs: host
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/sets-lib.sh"

@@ -4,6 +4,7 @@
 # alone. No systemd is there; that there were one is told by its directory. And what the generator makes of the kernel's
 # command line.
 # vehicle: uml
+# options: --one-cpu
 # images: golden/replicas2 golden/encrypted golden/small-tree/disk0.img golden/small-tree/disk0.img new:16M
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
