@@ -627,7 +627,7 @@ const struct command cmd_format = {
 		"      --encrypted            a passphrase is asked for, or read from standard input\n"
 		"      --no-passphrase        with --encrypted: the key is stored unprotected\n"
 		"      --block-size SIZE      512 to 4096\n"
-		"      --btree-node-size SIZE up to 512 KiB\n"
+		"      --btree-node-size SIZE 8 blocks to 512 KiB\n"
 		"      --superblock-size SIZE place for each copy of the superblock (1 MiB)\n"
 		"      --source DIR           start it, and fill it with what lies in DIR\n"
 		"      and any other option that a superblock stores, as show-super lists them:\n"

@@ -40,6 +40,7 @@
 #include "kc/kc.h"
 
 #define NODE_BYTES_USUAL	(256U << 10)
+#define NODE_BLOCKS_MIN		8U
 #define BUCKET_BYTES_USUAL	(128U << 10)
 #define BUCKET_BYTES_MAX	(65535ULL * SECTOR_BYTES)	/* 16 bits of sectors */
 #define DATA_ALLOWED_USUAL \
@@ -198,6 +199,18 @@ static int device_size(struct geometry *g, const struct sb_format_dev *dev, unsi
 	return 0;
 }
 
+/* In nodes of four blocks neither we nor the in-tree driver (which panics) find room to go on. */
+static int node_check(const struct geometry *g, struct text_buf *why)
+{
+	u64 least = NODE_BLOCKS_MIN * g->block_bytes;
+
+	if (g->node_bytes >= least)
+		return 0;
+	bce_text_printf(why, "btree nodes of %llu bytes: at least %u blocks of %u, %llu bytes, are needed; make nodes and buckets larger, or blocks smaller",
+			(unsigned long long)g->node_bytes, NODE_BLOCKS_MIN, g->block_bytes, (unsigned long long)least);
+	return -EINVAL;
+}
+
 static int geometry_choose(struct geometry *g, const struct sb_format *f, struct text_buf *why)
 {
 	u64 least, chosen = U64_MAX, smallest = NODE_BYTES_USUAL;
@@ -206,7 +219,7 @@ static int geometry_choose(struct geometry *g, const struct sb_format *f, struct
 
 	if (!ret)
 		ret = option_given(f, "btree_node_size", &g->node_bytes, why);
-	least = max_t(u64, g->block_bytes, g->node_bytes);
+	least = g->node_bytes ?: (u64)NODE_BLOCKS_MIN * g->block_bytes;
 	for (i = 0; i < f->nr_devs && !ret; i++) {
 		ret = device_size(g, &f->dev[i], i, why);
 		if (!f->dev[i].bucket_bytes)
@@ -219,6 +232,8 @@ static int geometry_choose(struct geometry *g, const struct sb_format *f, struct
 	/* a node is a power of two, which a given bucket need not be */
 	if (!g->node_bytes)
 		g->node_bytes = rounddown_pow_of_two(max_t(u64, smallest, SECTOR_BYTES));
+	if (!ret)
+		ret = node_check(g, why);
 	for (i = 0; i < f->nr_devs && !ret; i++)
 		ret = bucket_check(g, &f->dev[i], i, why);
 	return ret;

@@ -156,7 +156,7 @@ static void sizes_chosen(void **state)
 		u64	bytes;
 		u32	bucket, node;
 	} by_size[] = {
-		{ 4 << 20, 4096, 4096 },	/* 64 of 128 KiB do not fit */
+		{ 4 << 20, 32 << 10, 32 << 10 },	/* 64 of 128 KiB do not fit; a node has 8 blocks */
 		{ 8 << 20, 128 << 10, 128 << 10 },
 		{ 1ULL << 30, 128 << 10, 128 << 10 },
 		{ 2ULL << 30, 256 << 10, 256 << 10 },
@@ -346,7 +346,7 @@ static void refused(void **state)
 	f.sb_bytes = 0;
 
 	dev[0].sectors = 20;
-	expect_refused(&f, -ENOSPC, "disk: too small: 20 buckets of 512 bytes");
+	expect_refused(&f, -ENOSPC, "disk: too small: 2 buckets of 4096 bytes");
 	dev[0] = good;
 	dev[0].bucket_bytes = 2 << 20;
 	expect_refused(&f, -ENOSPC, "too small: 32 buckets");
@@ -371,6 +371,7 @@ static void refused(void **state)
 	expect_option_refused(&f, "block_size", "8k", "at most 4096 can be used on this machine");
 	expect_option_refused(&f, "block_size", "1000", "option block_size is not a power of two");
 	expect_option_refused(&f, "btree_node_size", "1M", "option btree_node_size is too big");
+	expect_option_refused(&f, "btree_node_size", "2k", "btree nodes of 2048 bytes: at least 8 blocks of 512, 4096 bytes");
 	expect_option_refused(&f, "wonder", "1", "no option \"wonder\"");
 	expect_option_refused(&f, "data_checksum", "md5", "option data_checksum is one of none, crc32c, crc64, xxhash");
 	expect_option_refused(&f, "compression", "lz4:16", "option compression is one of none, lz4, gzip, zstd");
@@ -385,7 +386,7 @@ static void refused(void **state)
 static void random_sets(void **state)
 {
 	static const char *const blocks[] = { "512", "1k", "2k", "4k" };
-	static const char *const nodes[] = { "4k", "16k", "64k", "256k" };
+	static const char *const nodes[] = { "32k", "64k", "128k", "256k" };
 	static const char *const checksums[] = { "none", "crc32c", "crc64", "xxhash" };
 	static const char *const labels[] = { NULL, "a", "a.b", "c.d.e" };
 	unsigned int n, i, nr, pick[3], sb_kib;
@@ -418,7 +419,7 @@ static void random_sets(void **state)
 		format(&d, &f, img);
 		bce_sb_info(img[nr - 1].sb, &info);
 		assert_int_equal(info.block_sectors, 1 << pick[0]);
-		assert_int_equal(info.btree_node_sectors, 8 << 2 * pick[1]);
+		assert_int_equal(info.btree_node_sectors, 64 << pick[1]);
 		assert_int_equal(BCH_SB_FLAG(img[0].sb, META_CSUM_TYPE), pick[2]);
 		assert_int_equal(1 << img[0].sb->layout.sb_max_size_bits, 2 * sb_kib);
 		for (i = 0; i < nr; i++) {
