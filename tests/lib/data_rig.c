@@ -232,7 +232,9 @@ static void options(void *ctx, struct data_options *out)
 
 static u64 target_devs(void *ctx, u16 target)
 {
-	return ((struct data_rig *)ctx)->background_devs;
+	struct data_rig *r = ctx;
+
+	return target == BCH_TARGET_NONE ? ~r->no_devs : r->background_devs;
 }
 
 static s64 now(void *ctx)

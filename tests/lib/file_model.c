@@ -1227,6 +1227,7 @@ static int op_option(struct file_model *m, struct bce_set *set)
 		{ "data_checksum", "crc64" }, { "data_checksum", "xxhash" },
 		{ "compression", "lz4" }, { "compression", "zstd:3" }, { "compression", "gzip" },
 		{ "compression", "none" }, { "compression", NULL }, { "data_checksum", NULL },
+		{ "nocow", "1" }, { "nocow", "1" }, { "nocow", NULL },
 	};
 	unsigned int which = below(m, ARRAY_SIZE(values)), opt;
 	struct place p;

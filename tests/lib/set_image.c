@@ -65,6 +65,7 @@ static void choose_shape(struct shape *s, struct set_image *image)
 	const char *compression = PICK_TEXT("none", "none", "lz4", "zstd:3", "gzip");
 	const char *checksum = PICK_TEXT("none", "crc32c", "crc64", "xxhash");
 	const char *metadata_checksum = PICK_TEXT("none", "crc32c", "crc64", "xxhash");
+	const char *nocow = PICK_TEXT("0", "0", "1");
 
 	if (node > bucket)
 		node = bucket;
@@ -88,15 +89,16 @@ static void choose_shape(struct shape *s, struct set_image *image)
 	add_option(s, "metadata_checksum", metadata_checksum);
 	add_option(s, "compression", compression);
 	add_option(s, "str_hash", PICK_TEXT("crc32c", "crc64", "siphash"));
+	add_option(s, "nocow", nocow);
 	s->f = (struct sb_format) {
 		.dev = s->dev, .nr_devs = image->nr, .option = s->option,
 		.nr_options = s->nr_options, .sb_bytes = PICK(256, 1024) << 10,
 	};
 	snprintf(image->description, sizeof(image->description),
-		 "%u members, bucket %llu, node %llu, block %llu, replicas %llu, checksums %s %s, compression %s",
+		 "%u members, bucket %llu, node %llu, block %llu, replicas %llu, checksums %s %s, compression %s, nocow %s",
 		 image->nr, (unsigned long long)bucket, (unsigned long long)node,
 		 (unsigned long long)block, (unsigned long long)replicas, checksum,
-		 metadata_checksum, compression);
+		 metadata_checksum, compression, nocow);
 }
 
 static int write_image(struct set_image *image, unsigned int i, const struct sb_format_dev *dev,

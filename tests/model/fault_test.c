@@ -725,12 +725,13 @@ static void hangs(int sig)
 static const struct {
 	const char	*name;
 	unsigned int	nr, replicas;
-	bool		crashed;
+	bool		crashed, nocow;
 } plans[] = {
 	{ "one member, first start", 1, 1, false },
 	{ "one member, after a crash", 1, 1, true },
 	{ "two members with two copies, first start", 2, 2, false },
 	{ "two members with two copies, after a crash", 2, 2, true },
+	{ "one member, written in place", 1, 1, true, true },
 };
 
 int main(void)
@@ -748,6 +749,7 @@ int main(void)
 		struct small_shape shape = {
 			.nr = plans[i].nr, .replicas = plans[i].replicas, .dev_bytes = 32 << 20,
 			.bucket_bytes = 64 << 10, .node = "4k", .block = "512",
+			.nocow = plans[i].nocow,
 		};
 
 		if (which && !strchr(which, '0' + i))

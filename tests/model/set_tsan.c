@@ -342,8 +342,10 @@ static unsigned int run(const struct small_shape *shape, const char *name)
 int main(void)
 {
 	static const struct small_shape one = { 1, 1, 24 << 20, 64 << 10, "4k", "512" };
+	static const struct small_shape over = { 1, 1, 24 << 20, 64 << 10, "4k", "512", NULL, true };
 	static const struct small_shape two = { 2, 2, 32 << 20, 128 << 10, "8k", "512", "lz4" };
 
 	rnd_setup(NULL);
-	return run(&one, "one member") + run(&two, "two members, two copies, lz4") ? 1 : 0;
+	return run(&one, "one member") + run(&over, "one member, written in place") +
+	       run(&two, "two members, two copies, lz4") ? 1 : 0;
 }

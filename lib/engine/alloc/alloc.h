@@ -151,13 +151,18 @@ u64 bce_space_reserved(struct allocator *a);
 
 /* moving extents out of buckets: given by the data room at start (copygc, evacuation) */
 struct alloc_mover_ops {
-	/* rewrite every key with a non-cached pointer into the bucket; 0, -ENOSPC, -EIO */
+	/* rewrite every key with a non-cached pointer into the bucket; 0, -ENOSPC, -EIO, -EAGAIN it is being written to */
 	int (*bucket)(void *ctx, unsigned int dev, u64 bucket);
 	/*
 	 * A key of extents or reflink whose pointers are all stale beyond use: take it out of its
 	 * file, which reads as zeros there already. May be NULL: it stays. 0 or negative errno
 	 */
 	int (*prune)(void *ctx, unsigned int btree_id, struct bpos pos);
+	/*
+	 * Somebody still writes into it, who began when it was in use: it is not to be taken. May be NULL.
+	 * Context: under a spinlock
+	 */
+	bool (*held)(void *ctx, unsigned int dev, u64 bucket);
 };
 void bce_allocator_set_mover(struct allocator *a, const struct alloc_mover_ops *ops, void *ctx);
 

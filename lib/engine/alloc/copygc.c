@@ -148,6 +148,8 @@ static int copygc_batch(struct copygc *c)
 			continue;
 		ret = c->mover->bucket(a->mover_ctx, bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]));
 		c->moved += !ret;
+		if (ret == -EAGAIN)	/* the next one may be at rest */
+			ret = 0;
 		cond_resched();
 	}
 	return ret ?: nr;

@@ -15,6 +15,8 @@
  * As long as a bucket is open its generation stays (bucket.c), it is not discarded, moved or
  * invalidated (reclaim.c, copygc.c).
  *
+ * A bucket that the data room still writes to in place is not opened, free or not.
+ *
  * Lock: open.lock, a spinlock under which nothing else is taken.
  *
  * Source: docs/format/75-allocation.md, section 9.
@@ -111,6 +113,15 @@ static unsigned int slots_reserved(enum alloc_watermark wm)
 	}
 }
 
+/* a write in place has outlived the bucket's last key */
+static bool is_held(struct allocator *a, unsigned int dev, u64 bucket)
+{
+	/* pairs with the release in bce_allocator_set_mover() */
+	const struct alloc_mover_ops *mover = smp_load_acquire(&a->mover);
+
+	return mover && mover->held && mover->held(a->mover_ctx, dev, bucket);
+}
+
 struct open_bucket *alloc_open_get(struct allocator *a, unsigned int dev, u64 bucket,
 				   unsigned int data_type, enum alloc_watermark wm, bool *full)
 {
@@ -118,7 +129,7 @@ struct open_bucket *alloc_open_get(struct allocator *a, unsigned int dev, u64 bu
 
 	*full = false;
 	spin_lock(&a->open.lock);
-	if (open_find(a, dev, bucket))
+	if (open_find(a, dev, bucket) || is_held(a, dev, bucket))
 		goto out;
 	*full = a->open.nr_free <= slots_reserved(wm);
 	if (*full)

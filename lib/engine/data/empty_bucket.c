@@ -95,4 +95,5 @@ static int empty_bucket(void *ctx, unsigned int dev, u64 bucket)
 const struct alloc_mover_ops bce_data_mover_ops = {
 	.bucket	= empty_bucket,
 	.prune	= bce_data_prune,
+	.held	= bce_nocow_held,
 };

@@ -3,6 +3,7 @@
  * Moving extents: out of a bucket (copygc), off a member, away from a bad copy.
  *
  *	look     the key, its options; which pointers go, how many copies are to be made
+ *	hold     its buckets against writes in place, which change data and leave the key (nocow.c)
  *	read     the stored data from any replica; checksum verified
  *	write    the same bytes to new places
  *	commit   in every key that still refers to that data: new pointers in, old ones out
@@ -58,6 +59,7 @@ struct move {
 	/* the piece at hand: [at, at + e.sectors) of the key */
 	u64			at;
 	struct write_extent	e;
+	struct nocow_held	held;		/* while its data is read and written, nobody writes to it in place */
 	struct extent_ptrs	now;		/* of a key that is looked at; too large for a stack */
 };
 
@@ -122,11 +124,6 @@ static bool plan(struct move *mv)
 }
 
 /* ---- read ---- */
-
-static bool is_encoded(const struct extent_crc *crc)
-{
-	return crc->csum_type || bce_compression_type_is_compressed(crc->compression_type);
-}
 
 static u64 at_in_key(const struct move *mv)
 {
@@ -229,7 +226,7 @@ static int read_from(struct move *mv, unsigned int i)
 	const struct extent_ptr_decoded *p = &mv->ptrs.p[i];
 	u32 max_sectors = mv->w->stored.bytes >> SECTOR_SHIFT;
 
-	return is_encoded(&p->crc) ? read_encoded(mv, p, max_sectors) :
+	return bce_extent_is_encoded(&p->crc) ? read_encoded(mv, p, max_sectors) :
 				     read_plain(mv, p, max_sectors);
 }
 
@@ -384,7 +381,7 @@ static int add_new(const struct move *mv, struct extent_ptrs *ptrs, u64 start, u
 	for (unsigned int i = 0; !ret && i < mv->e.space.nr; i++) {
 		struct extent_ptr_decoded p = { .ptr = mv->e.space.ptr[i], .crc = mv->e.crc };
 
-		if (is_encoded(&p.crc) || p.crc.compression_type) {
+		if (bce_extent_is_encoded(&p.crc) || p.crc.compression_type) {
 			p.crc.offset += skip;
 		} else {
 			p.ptr.sector += skip;
@@ -534,9 +531,11 @@ static int move_key(struct move *mv)
 
 	if (ret || !plan(mv))
 		return ret;
+	ret = bce_nocow_exclude(mv->w, &mv->ptrs, &mv->held);
 	for (mv->at = bkey_start_offset(&mv->k); !ret && mv->at < mv->k.p.offset;
 	     mv->at += mv->e.sectors)
 		ret = move_piece(mv);
+	bce_nocow_admit(mv->w, &mv->held);
 	return ret;
 }
 

@@ -21,8 +21,8 @@ struct data_move {
  * As many copies as were dropped, but not more than the options ask for. What has been overwritten
  * meanwhile is left alone. Encrypted data stays as it is.
  * Context: may sleep; one at a time. Only at ALLOC_COPYGC it waits for space.
- * Return: 0 (also: nothing to do); -ENOENT no such key; -ENOSPC; -EAGAIN no space just now; -EIO,
- * -EILSEQ no copy could be read.
+ * Return: 0 (also: nothing to do); -ENOENT no such key; -ENOSPC; -EAGAIN no space just now, or others write to
+ * the extent in place (nocow.c); -EIO, -EILSEQ no copy could be read.
  */
 int bce_data_move(struct data_writer *w, const struct data_move *m);
 

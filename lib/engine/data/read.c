@@ -175,11 +175,6 @@ static bool wants_whole(const struct extent_crc *crc, u64 skip, u64 sectors)
 	return !skip && sectors == crc->uncompressed_size;
 }
 
-static bool crc_is_encoded(const struct extent_crc *crc)
-{
-	return crc->csum_type || bce_compression_type_is_compressed(crc->compression_type);
-}
-
 /* sizes a sound extent has; they bound all buffer arithmetic after this */
 static bool crc_is_sane(const struct data_reader *r, const struct extent_crc *crc, u64 skip,
 			u64 sectors)
@@ -193,7 +188,7 @@ static bool crc_is_sane(const struct data_reader *r, const struct extent_crc *cr
 	if (!bce_compression_type_is_compressed(crc->compression_type) &&
 	    crc->compressed_size != crc->uncompressed_size)
 		return false;
-	return !crc_is_encoded(crc) ||
+	return !bce_extent_is_encoded(crc) ||
 	       (crc->compressed_size <= max && crc->uncompressed_size <= max);
 }
 
@@ -308,7 +303,7 @@ static void walk_piece(struct read_walk *w, const struct extent_ptr_decoded *p, 
 	piece->was_stale = w->was_stale;
 	piece->rebuild = rebuild;
 	piece->stripe = p->stripe;
-	end = crc_is_encoded(&p->crc) ? piece_set_whole(w, piece, p->ptr.sector, skip, end) :
+	end = bce_extent_is_encoded(&p->crc) ? piece_set_whole(w, piece, p->ptr.sector, skip, end) :
 					piece_set_plain(w, piece, p->ptr.sector, skip, end);
 	piece->iter = walk_take(w, end);
 	atomic_inc(&w->read->pending);

@@ -177,5 +177,7 @@ int bce_data_reflink(struct data_writer *w, struct bce_file_id src_file, u64 src
 		s.dst += s.step;
 		*done_sectors += s.step;
 	}
+	/* what is shared now does not change any more */
+	bce_nocow_drain(w);
 	return ret;
 }

@@ -41,6 +41,7 @@ struct shift {
 	u64				done;
 	bool				over;
 	bool				resumed;	/* the record is there */
+	bool				plain;		/* data may be written over in place later */
 	u64				seq;
 };
 
@@ -175,6 +176,18 @@ static int make_reservation(struct bce_trans *t, struct bkey *k)
 	return 0;
 }
 
+static bool has_encoded(const struct bkey *k)
+{
+	struct extent_ptr_decoded p;
+	struct extent_walk walk;
+
+	bce_extent_walk_init(&walk, k, 0);
+	while (bce_extent_next_ptr(&walk, &p))
+		if (bce_extent_is_encoded(&p.crc))
+			return true;
+	return false;
+}
+
 static int move_key(struct bce_trans *t, struct shift *s, struct data_inode *inode, struct bkey *k)
 {
 	u64 start = s->by > 0 ? max(bkey_start_offset(k), s->info.src_sector) :
@@ -188,6 +201,7 @@ static int move_key(struct bce_trans *t, struct shift *s, struct data_inode *ino
 
 	if (shares && !unwritten)
 		ret = bce_data_make_shared(t, s->w, k);
+	s->plain |= k->type == KEY_TYPE_extent && !has_encoded(k);
 	if (!ret)
 		ret = bce_extent_piece(t, k, start, end, &moved);
 	if (!ret && shares && unwritten)
@@ -262,7 +276,12 @@ static int shift_from(struct shift *s)
 		else
 			s->info.pos_sector = s->done;
 	}
-	return ret ?: bce_data_step(s->w, finish, s, &s->seq);
+	if (!ret)
+		ret = bce_data_step(s->w, finish, s, &s->seq);
+	/* it must not come back at its old place in the file with what is written over it at the new one */
+	if (!ret && s->plain && s->seq)
+		ret = s->w->c.ops->flush(s->w->c.ctx, s->seq);
+	return ret;
 }
 
 /* ---- for others ---- */

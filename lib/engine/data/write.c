@@ -27,6 +27,9 @@
  * Small files: what is left of the data, if it is at most half a block (and 1 KiB), is put into
  * the key itself. It still fills a whole block of the file.
  *
+ * Files with option nocow: extents that may be written over are (nocow.c). They are part of a batch like others, but
+ * no key of theirs is committed.
+ *
  * Source: docs/format/65-operations.md, section 8; 85-policies.md, section 3.
  */
 #include "engine/data/write.h"
@@ -97,6 +100,9 @@ void bce_data_options_of(struct data_writer *w, const struct inode_fields *inode
 		TAKE_OPT(out, inode, nocow);
 	}
 	out->data_replicas = clamp_t(u8, out->data_replicas, 1, ALLOC_PTRS_MAX);
+	/* it would be stored as it is, and whoever has the disks could read it */
+	if (w->c.cipher)
+		out->nocow = false;
 	if (out->nocow) {
 		out->data_checksum = BCH_CSUM_OPT_none;
 		out->compression = 0;
@@ -195,6 +201,10 @@ static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_
 		struct bkey k;
 		int ret;
 
+		if (op->e[i].in_place) {
+			grow(inode, min(end, op->e[i].start + op->e[i].sectors), new_size);
+			continue;
+		}
 		if (!commit_key(op, &op->e[i], inode->f.inum, inode->snapshot, end, &k, &v))
 			break;
 		ret = bce_extent_update(t, &w->env, &k, &change);
@@ -295,7 +305,12 @@ static int next_extent(struct write_op *op)
 	int ret;
 
 	how.may_wait = !op->nr;
-	if (bytes)
+	ret = op->opts.nocow ? bce_nocow_next(op->w, &how, op->req->file, op->req->bio, op->iter, op->pos, e) : 0;
+	if (ret < 0)
+		return ret;
+	if (ret)
+		ret = 0;
+	else if (bytes)
 		ret = next_inline(op, e, bytes);
 	else
 		ret = bce_write_encode(op->w, &how, op->req->bio, op->iter, op->pos, e);
@@ -422,6 +437,8 @@ static bool reserved_in_file(struct write_op *op)
 	u64 end = op->pos + (op->iter.bi_size >> SECTOR_SHIFT);
 	struct bce_extent e;
 
+	if (op->opts.nocow && bce_nocow_has_places(w, op->req->file, op->pos, end))
+		return true;
 	for (u64 at = op->pos; at < end; at = e.end_sector)
 		if (bce_data_extent_at(w->c.btrees, op->req->file.inum, &view, at, &e) ||
 		    e.kind != BCE_EXTENT_RESERVED)
@@ -505,6 +522,7 @@ int bce_data_writer_alloc(struct data_writer **out, const struct data_writer_con
 	w->keys_per_step = KEYS_PER_STEP;
 	w->env = (struct extent_env) { .snapshots = config->snapshots, .rules = config->rules };
 	mutex_init(&w->move_lock);
+	bce_nocow_init(&w->nocow);
 	spin_lock_init(&w->heal_lock);
 	INIT_WORK(&w->heal_work, bce_heal_work);
 	ratelimit_state_init(&w->complaints, DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST);

@@ -43,7 +43,7 @@ struct data_writer_ops {
 	void (*reserve_more)(void *ctx, struct space_reservation *res, u64 sectors);
 	/* the set's options as they are now */
 	void (*options)(void *ctx, struct data_options *out);
-	/* members of a target that accept user data; 0: none */
+	/* members of a target that accept user data; 0: none. Of BCH_TARGET_NONE: all that do */
 	u64 (*target_devs)(void *ctx, u16 target);
 	/* now, in the set's time units */
 	s64 (*now)(void *ctx);
@@ -60,6 +60,8 @@ struct data_writer_ops {
 	 */
 	int (*charge)(void *ctx, u32 subvol, const struct inode_fields *inode, s64 sectors,
 		      bool enforce);
+	/* data is about to be written in place; what space is got for counts by itself. May be NULL */
+	void (*count_write)(void *ctx, u32 sectors);
 	/* a write to a member has failed; it has been counted */
 	void (*write_failed)(void *ctx, unsigned int dev, int error);
 };
@@ -127,6 +129,12 @@ int bce_data_remove_all(struct data_writer *w, u64 inum, u32 snapshot);
 /* no work in the background until unpause; what readers find bad meanwhile is healed then */
 void bce_data_pause(struct data_writer *w);
 void bce_data_unpause(struct data_writer *w);
+
+/*
+ * Somebody has made extents shared: wait until the writes to them that were under way have ended. Writes in place only;
+ * others do not change what is there. Context: may sleep
+ */
+void bce_data_shared(struct data_writer *w);
 
 /* finish what a crash interrupted. Before users come. Return: 0 or the first error */
 int bce_data_resume_logged_ops(struct data_writer *w);

@@ -122,8 +122,7 @@ static u32 buffer_sectors(const struct data_writer *w)
 	return w->stored.bytes >> SECTOR_SHIFT;
 }
 
-/* as many as one bio can take from the caller's pages, in whole blocks */
-static u32 straight_sectors(const struct data_writer *w, struct bio *src, struct bvec_iter iter)
+u32 bce_write_straight_sectors(const struct data_writer *w, struct bio *src, struct bvec_iter iter)
 {
 	return rounddown(bce_bio_bytes_in_bvecs(src, iter, BIO_MAX_VECS) >> SECTOR_SHIFT,
 			 w->c.block_sectors);
@@ -264,7 +263,7 @@ static u32 stretch(const struct data_writer *w, const struct write_how *how, str
 
 	if (csum_type || (how->opts->compression & 0xf))
 		sectors = min(sectors, buffer_sectors(w));
-	return copied ? sectors : min(sectors, straight_sectors(w, src, iter));
+	return copied ? sectors : min(sectors, bce_write_straight_sectors(w, src, iter));
 }
 
 static int encode(struct data_writer *w, const struct write_how *how, struct bio *src,

@@ -6,6 +6,8 @@
 #include <linux/mempool.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "closures/closure.h"
@@ -13,6 +15,23 @@
 #include "engine/data/inode_update.h"
 #include "engine/data/write.h"
 #include "engine/key/extent_edit.h"
+
+/* buckets that are written to in place: nocow.c. By a hash; changed under @lock, writers also looked at without */
+#define NOCOW_SLOTS_BITS	12
+#define NOCOW_SLOTS		(1U << NOCOW_SLOTS_BITS)
+struct nocow_buckets {
+	spinlock_t		lock;
+	wait_queue_head_t	wait;
+	struct nocow_slot {
+		u16	writers, movers;
+		u16	waiting;	/* movers, and others for whom writers make way */
+	}			slot[NOCOW_SLOTS];
+};
+/* slots that a mover has */
+struct nocow_held {
+	unsigned int	nr;
+	u16		slot[EXTENT_PTRS_MAX];
+};
 
 struct bce_compressor;
 struct move;
@@ -34,6 +53,7 @@ struct data_writer {
 	struct mutex			move_lock;
 	struct move			*move;
 	void				*move_buffer;
+	struct nocow_buckets		nocow;
 	struct work_struct		heal_work;
 	spinlock_t			heal_lock;	/* heal, nr_heal, heal_paused */
 	bool				heal_paused;
@@ -62,6 +82,8 @@ struct write_extent {
 	struct bvec_iter	iter;
 	void			*buffer;
 	unsigned int		inline_bytes;
+	bool			in_place;	/* over what is there: no key changes. nocow.c */
+	u16			nocow_slot;
 };
 
 /* how an extent is to be made */
@@ -90,6 +112,36 @@ int bce_write_need_features(struct data_writer *w, u64 features);
 /* space for @sectors stored sectors with as many replicas as wanted, elsewhere than on @exclude */
 int bce_write_get_space(struct data_writer *w, const struct write_how *how, unsigned int replicas,
 			u64 exclude, u32 sectors, struct alloc_space *out);
+
+/* as many as one bio can take from the caller's pages, in whole blocks */
+u32 bce_write_straight_sectors(const struct data_writer *w, struct bio *src, struct bvec_iter iter);
+
+/* ---- nocow.c ---- */
+
+void bce_nocow_init(struct nocow_buckets *b);
+/**
+ * bce_nocow_next() - the next extent of a write, over what is there
+ * @iter: what is left, at file sector @start; not moved
+ * @e:    out, if 1 is returned: to be submitted, which ends with bce_nocow_written()
+ * Return: 1; 0 it must be written elsewhere; -EAGAIN a mover is at work there, and the caller must not wait;
+ * -ENOENT, -EIO, -ENOMEM.
+ */
+int bce_nocow_next(struct data_writer *w, const struct write_how *how, struct bce_file_id file, struct bio *src,
+		   struct bvec_iter iter, u64 start, struct write_extent *e);
+/* may all of [start, end) be written over? Should that change, it has to find space as it comes */
+bool bce_nocow_has_places(struct data_writer *w, struct bce_file_id file, u64 start, u64 end);
+/* Context: any, also interrupts */
+void bce_nocow_written(struct write_extent *e);
+/* wait until the writes in place that are under way have ended */
+void bce_nocow_drain(struct data_writer *w);
+/* a bucket that is held must not be used anew, whatever its key says. @writer: struct data_writer */
+bool bce_nocow_held(void *writer, unsigned int dev, u64 bucket);
+/**
+ * bce_nocow_exclude() - nobody writes to these extents in place until bce_nocow_admit()
+ * Context: sleeps, a tenth of a second at most. Return: 0, -EAGAIN they do
+ */
+int bce_nocow_exclude(struct data_writer *w, const struct extent_ptrs *ptrs, struct nocow_held *h);
+void bce_nocow_admit(struct data_writer *w, struct nocow_held *h);
 
 /* ---- write_io.c ---- */
 

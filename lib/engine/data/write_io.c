@@ -9,6 +9,8 @@
  * failed.
  *
  * The space of a pointer that failed is given back at once: no key will refer to it.
+ *
+ * What was to be written in place (nocow.c) and could not be becomes an extent like others, on other members.
  */
 #include <linux/bitops.h>
 #include <linux/blkdev.h>
@@ -73,6 +75,8 @@ static void write_end_io(struct bio *bio)
 		bce_member_count_write_error(wb->member);
 		set_bit(wb->ptr, &wb->e->failed);
 	}
+	if (wb->e->in_place)
+		bce_nocow_written(wb->e);
 	bce_member_put_io(wb->member);
 	bio_put(bio);
 	bce_closure_put(cl);
@@ -87,6 +91,8 @@ static void ptr_submit(struct write_extent *e, unsigned int ptr, struct bce_clos
 
 	if (!m) {
 		set_bit(ptr, &e->failed);
+		if (e->in_place)
+			bce_nocow_written(e);
 		return;
 	}
 	bio = bio_alloc_bioset(m->bdev, extent_bvecs(e), REQ_OP_WRITE, GFP_NOIO, &e->w->bios);
@@ -187,6 +193,16 @@ static unsigned int add_space(struct write_extent *e, const struct write_how *ho
 	return more.nr;
 }
 
+/* what is there has an owner: it is not given back */
+static void leave_place(struct write_extent *e)
+{
+	e->failed_devs |= 1ULL << e->space.ptr[0].dev;
+	ptr_complain(e, &e->space.ptr[0]);
+	e->space.nr = 0;
+	e->failed = 0;
+	e->in_place = false;
+}
+
 int bce_write_extent_settle(struct write_extent *e, const struct write_how *how,
 			    unsigned int required)
 {
@@ -195,9 +211,12 @@ int bce_write_extent_settle(struct write_extent *e, const struct write_how *how,
 	if (e->type != KEY_TYPE_extent || !e->failed)
 		return 0;
 	while (e->failed) {
-		unsigned int nr = hweight_long(e->failed);
+		unsigned int nr = e->in_place ? how->opts->data_replicas : hweight_long(e->failed);
 
-		drop_failed(e);
+		if (e->in_place)
+			leave_place(e);
+		else
+			drop_failed(e);
 		nr = add_space(e, how, nr);
 		if (!nr)
 			break;
@@ -212,7 +231,7 @@ void bce_write_extent_release(struct write_extent *e)
 {
 	bce_buffer_put(&e->w->stored, e->buffer);
 	e->buffer = NULL;
-	if (e->space.nr)
+	if (e->space.nr && !e->in_place)
 		e->w->c.ops->space_put(e->w->c.ctx, &e->space);
 	e->space.nr = 0;
 }

@@ -64,6 +64,11 @@ bool bce_compression_type_is_compressed(unsigned int type)
 	return type != BCH_COMPRESSION_TYPE_none && type != BCH_COMPRESSION_TYPE_incompressible;
 }
 
+bool bce_extent_is_encoded(const struct extent_crc *crc)
+{
+	return crc->csum_type || bce_compression_type_is_compressed(crc->compression_type);
+}
+
 /* words in front of the entry stream */
 static unsigned int stream_start_u64s(unsigned int type)
 {

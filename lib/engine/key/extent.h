@@ -92,6 +92,8 @@ bool bce_extent_is_unwritten(const struct bkey *k);
 
 /* type is compressed (not none, not incompressible) */
 bool bce_compression_type_is_compressed(unsigned int type);
+/* stored data is not, sector by sector, what the file holds, or has a checksum over all of it */
+bool bce_extent_is_encoded(const struct extent_crc *crc);
 /* sectors charged for (key, pointer): section 6.3 */
 u64 bce_extent_charged_sectors(const struct bkey *k, const struct extent_crc *crc,
 			       u32 btree_node_sectors);

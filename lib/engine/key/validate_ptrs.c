@@ -102,12 +102,6 @@ static int check_nonce(struct list_check *l, const struct extent_crc *crc)
 	return 0;
 }
 
-static bool is_encoded(const struct extent_crc *crc)
-{
-	return crc->csum_type != BCH_CSUM_none ||
-		bce_compression_type_is_compressed(crc->compression_type);
-}
-
 static int check_crc(struct list_check *l, const struct extent_crc *crc)
 {
 	const struct key_check *c = l->c;
@@ -128,7 +122,7 @@ static int check_crc(struct list_check *l, const struct extent_crc *crc)
 	if (l->crc_pending)
 		return bce_key_bad(c, BCE_ERR_ptr_crc_redundant,
 				   "two checksum entries without a pointer between");
-	if (c->context == KEY_TO_WRITE && c->rules && is_encoded(crc) &&
+	if (c->context == KEY_TO_WRITE && c->rules && bce_extent_is_encoded(crc) &&
 	    crc->uncompressed_size > c->rules->encoded_extent_max_sectors)
 		return bce_key_bad(c, BCE_ERR_ptr_crc_uncompressed_size_too_big,
 				   "uncompressed size %u, limit %u", crc->uncompressed_size,

@@ -458,6 +458,15 @@ static int finish_subvols(struct names_writer *w)
 	return ret;
 }
 
+/*
+ * What the plan takes for deleted must not come back: keys that move down become their file's own, and its data may
+ * then be written over in place (data/nocow.c).
+ */
+static int flush(struct names_writer *w)
+{
+	return w->ops->flush ? w->ops->flush(w->ctx) : 0;
+}
+
 static int clean_once(struct names_writer *w, bool *more)
 {
 	struct plan p = { };
@@ -467,7 +476,7 @@ static int clean_once(struct names_writer *w, bool *more)
 		ret = plan_make(&p, w->src.btrees);
 	*more = !ret && p.any;
 	if (*more)
-		ret = clean_keys(w, &p) ?: unlink_nodes(w, &p);
+		ret = flush(w) ?: clean_keys(w, &p) ?: unlink_nodes(w, &p);
 	plan_free(&p);
 	return ret;
 }

@@ -29,6 +29,8 @@ struct names_write_ops {
 	int (*data_remove)(void *ctx, u64 inum, u32 snapshot);
 	/* contents of a new file, from offset 0; its size is @bytes afterwards. NULL: -EOPNOTSUPP */
 	int (*data_write)(void *ctx, struct bce_file_id file, const void *data, size_t bytes);
+	/* everything committed so far becomes durable. NULL: it need not */
+	int (*flush)(void *ctx);
 	/* superblock features that keys about to be written need */
 	int (*set_features)(void *ctx, u64 features);
 	/* index of the member that a text like "/dev/sdb" names, for targets; -ENODEV */

@@ -119,10 +119,15 @@ int bce_subvolume_create(struct bce_set *set, struct bce_file_id dir, const char
 			 const struct bce_create *what, struct bce_inode *out)
 {
 	struct change_call c;
+	int ret = bce_change_begin(set, &c);
 
-	return bce_change_begin(set, &c) ?:
-	       bce_change_end(&c, names_subvolume_create(&c.rw->names, dir, name, len, source_subvol,
-							 flags, what, out));
+	if (ret)
+		return ret;
+	ret = names_subvolume_create(&c.rw->names, dir, name, len, source_subvol, flags, what, out);
+	/* what a snapshot shows does not change any more */
+	if (source_subvol)
+		bce_data_shared(c.rw->data);
+	return bce_change_end(&c, ret);
 }
 EXPORT_SYMBOL_GPL(bce_subvolume_create);
 

@@ -165,6 +165,13 @@ static void data_write_failed(void *ctx, unsigned int dev, int error)
 	bce_log_line(set->log, BCE_LOG_WARN, "member %u: a write failed with error %d", dev, error);
 }
 
+static void data_count_write(void *ctx, u32 sectors)
+{
+	struct bce_set *set = ctx;
+
+	atomic64_add(sectors, &set->rw->io_clock[1]);
+}
+
 static int data_charge(void *ctx, u32 subvol, const struct inode_fields *inode, s64 sectors,
 		       bool enforce)
 {
@@ -186,6 +193,7 @@ static const struct data_writer_ops data_ops = {
 	.need_features	= need_features,
 	.flush		= data_flush,
 	.charge		= data_charge,
+	.count_write	= data_count_write,
 	.write_failed	= data_write_failed,
 };
 
@@ -247,7 +255,15 @@ static int names_member_by_name(void *ctx, const char *text)
 	return -ENODEV;
 }
 
+static int names_flush(void *ctx)
+{
+	struct bce_set *set = ctx;
+
+	return bce_journal_flush(set->rw->journal);
+}
+
 static const struct names_write_ops names_ops = {
+	.flush		= names_flush,
 	.data_remove	= names_data_remove,
 	.data_write	= bce_set_write_contents,
 	.set_features	= need_features,
