@@ -210,6 +210,14 @@ int bcachefs_write_inode(struct inode *inode, struct writeback_control *wbc)
 
 /* ---- flags ---- */
 
+/* of bce_inode_opt_names: a flag to everybody else, an option to us. What the set says of all files is no flag */
+#define OPT_NOCOW	9
+
+static bool has_nocow(const struct bcachefs_inode *vi)
+{
+	return vi->e.opt[OPT_NOCOW] == 2;	/* value + 1 */
+}
+
 static const struct {
 	u32	fs, engine;
 } flag_map[] = {
@@ -231,6 +239,8 @@ int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 			flags |= flag_map[i].fs;
 	if (vi->e.opts_explicit & PROJECT_EXPLICIT)
 		flags |= FS_PROJINHERIT_FL;
+	if (has_nocow(vi))
+		flags |= FS_NOCOW_FL;
 	fileattr_fill_flags(fa, flags);
 	fa->fsx_projid = vi->e.project;
 	spin_unlock(&vi->lock);
@@ -240,7 +250,7 @@ int bcachefs_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 /* Return: what is to be changed; negative: there are flags we do not have */
 static int flags_from(struct bcachefs_inode *vi, const struct fileattr *fa, struct bce_inode *out)
 {
-	u32 rest = fa->flags & ~FS_PROJINHERIT_FL;
+	u32 rest = fa->flags & ~(FS_PROJINHERIT_FL | FS_NOCOW_FL);
 	bool was = vi->e.opts_explicit & PROJECT_EXPLICIT, is = fa->flags & FS_PROJINHERIT_FL;
 	bool other_project = fa->fsx_valid && fa->fsx_projid != vi->e.project;
 
@@ -265,7 +275,14 @@ int bcachefs_fileattr_set(kc_idmap *idmap, struct dentry *dentry, struct fileatt
 {
 	struct inode *inode = d_inode(dentry);
 	struct bce_inode attrs = { };
-	int valid = flags_from(to_bcachefs_inode(inode), fa, &attrs);
+	struct bcachefs_inode *vi = to_bcachefs_inode(inode);
+	int valid = flags_from(vi, fa, &attrs), ret = 0;
+	bool nocow = fa->flags & FS_NOCOW_FL;
 
-	return valid < 0 ? valid : change(inode, &attrs, valid);
+	if (valid < 0)
+		return valid;
+	/* FS_IOC_FSSETXATTR has no such flag, and says nothing of it */
+	if (fa->flags_valid && nocow != has_nocow(vi))
+		ret = bcachefs_option_change(inode, OPT_NOCOW, nocow ? "1" : "0");
+	return ret ?: change(inode, &attrs, valid);
 }

@@ -138,6 +138,8 @@ long bcachefs_member(struct super_block *sb, void __user *arg);
 
 /* xattr.c */
 extern const struct xattr_handler *bcachefs_xattr_handlers[];
+/* @opt: of bce_inode_opt_names; @text NULL: inherit again. bcachefs_inode_refresh() is the caller's */
+int bcachefs_option_change(struct inode *inode, unsigned int opt, const char *text);
 ssize_t bcachefs_listxattr(struct dentry *dentry, char *list, size_t size);
 
 /* acl.c */

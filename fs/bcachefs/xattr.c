@@ -79,22 +79,25 @@ static int option_get(const struct xattr_handler *handler, struct dentry *dentry
 	return len;
 }
 
+int bcachefs_option_change(struct inode *inode, unsigned int opt, const char *text)
+{
+	return bce_inode_opt_set(bcachefs_set_of(inode), bcachefs_id_of(inode), opt, text);
+}
+
 /* @value NULL: inherit again */
 static int option_change(struct inode *inode, int opt, const void *value, size_t size)
 {
-	struct bce_set *set = bcachefs_set_of(inode);
-	struct bce_file_id id = bcachefs_id_of(inode);
 	char *text;
 	int ret;
 
 	if (!value)
-		return bce_inode_opt_set(set, id, opt, NULL);
+		return bcachefs_option_change(inode, opt, NULL);
 	if (size >= OPT_TEXT_MAX)
 		return -EINVAL;
 	text = kmemdup_nul(value, size, GFP_KERNEL);
 	if (!text)
 		return -ENOMEM;
-	ret = bce_inode_opt_set(set, id, opt, text);
+	ret = bcachefs_option_change(inode, opt, text);
 	kfree(text);
 	return ret;
 }

@@ -102,7 +102,7 @@ def pick_options(rng, members, block, node):
             ('background_compression', COMPRESSIONS, 0.2), ('str_hash', ('crc32c', 'crc64', 'siphash'), 0.5),
             ('encoded_extent_max', ('16k', '32k', '128k', '256k', '1M'), 0.6), ('wide_macs', '01', 0.5),
             ('inodes_32bit', '01', 0.5), ('shard_inode_numbers', '01', 0.5), ('promote_whole_extents', '01', 0.5),
-            ('superblock_size', ('64k', '256k', '1M'), 0.5), ('prjquota', '1', 0.1)):
+            ('superblock_size', ('64k', '256k', '1M'), 0.5), ('prjquota', '1', 0.1), ('nocow', '1', 0.3)):
         if rng.random() < chance:
             arguments.append('--%s=%s' % (name, rng.choice(values)))
     if members > 1 and rng.random() < 0.4:

@@ -13,6 +13,7 @@ new_set plain @192M
 new_set small --block_size=512 --btree_node_size=64k --bucket=64k @128M --data_checksum=none
 new_set packed --encrypted --compression=lz4 @256M
 new_set two --replicas=2 --bucket=256k @192M @192M
+new_set nocow --nocow @192M
 
 export RESULTS=$WORK/models
 ours "$TOP/tests/vm/in-guest-rw-data" STEP=write SEED=$SEED
