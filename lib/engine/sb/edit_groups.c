@@ -142,6 +142,33 @@ static int group_get(struct sb_writer *w, const char *path)
 	return parent - 1;
 }
 
+bool sb_member_label_fits(const struct bch_sb *sb, unsigned int group)
+{
+	const struct bch_disk_group *groups;
+	unsigned int nr;
+
+	groups = sb_groups(sb, &nr);
+	return !group || !nr || (group <= nr && !group_deleted(&groups[group - 1]));
+}
+
+/* Where there is no table nobody minds what members refer to; with the first label it would mean something. */
+static int labels_begin(struct sb_writer *w)
+{
+	unsigned int nr, i;
+	struct member_info m;
+	int ret = 0;
+
+	sb_groups(w->sb, &nr);
+	for (i = 0; !nr && !ret && i < w->sb->nr_devices; i++) {
+		bce_sb_member(w->sb, i, &m);
+		if (!m.group)
+			continue;
+		m.group = 0;
+		ret = bce_sb_member_set(w, i, &m);
+	}
+	return ret;
+}
+
 int bce_sb_label_set(struct sb_writer *w, unsigned int idx, const char *label)
 {
 	struct member_info m;
@@ -153,9 +180,10 @@ int bce_sb_label_set(struct sb_writer *w, unsigned int idx, const char *label)
 	if (label && *label) {
 		if (!path_valid(label))
 			return -EINVAL;
-		g = group_get(w, label);
+		g = labels_begin(w) ?: group_get(w, label);
 		if (g < 0)
 			return g;
+		bce_sb_member(w->sb, idx, &m);
 	}
 	m.group = g + 1;
 	return bce_sb_member_set(w, idx, &m);

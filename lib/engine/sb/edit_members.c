@@ -158,7 +158,8 @@ int bce_sb_member_set(struct sb_writer *w, unsigned int idx, const struct member
 
 	if (idx >= BCH_MEMBERS_MAX || idx > w->sb->nr_devices ||
 	    m->durability > BCE_SB_DURABILITY_MAX ||
-	    m->bucket_sectors > U16_MAX || m->first_bucket > U16_MAX)
+	    m->bucket_sectors > U16_MAX || m->first_bucket > U16_MAX ||
+	    !sb_member_label_fits(w->sb, m->group))
 		return -EINVAL;
 	if (idx == w->sb->nr_devices)
 		ret = slot_add(w);

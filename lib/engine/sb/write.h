@@ -83,7 +83,8 @@ int bce_sb_option_parse(const struct bch_sb *sb, const struct sb_option_desc *de
 void bce_sb_option_set(struct bch_sb *sb, const struct sb_option_desc *desc, u64 value);
 /*
  * Everything a member_info says goes to the member's record (both sections). @idx may be the
- * number of slots: then there is one more. Return: 0, -EINVAL, -ENOSPC, -ENOMEM
+ * number of slots: then there is one more. A label must be one that there is, if there are any.
+ * Return: 0, -EINVAL, -ENOSPC, -ENOMEM
  */
 #define BCE_SB_DURABILITY_MAX	2	/* its two bits hold no more */
 int bce_sb_member_set(struct sb_writer *w, unsigned int idx, const struct member_info *m);

@@ -86,4 +86,7 @@ int sb_derived_sections(struct sb_writer *w);
 /* groups.c: index of the entry with this dotted path; -ENOENT */
 int sb_group_find(const struct bch_sb *sb, const char *path);
 
+/* may a member refer to this group (index + 1, 0: none)? Where there are no groups, to any: nobody looks */
+bool sb_member_label_fits(const struct bch_sb *sb, unsigned int group);
+
 #endif

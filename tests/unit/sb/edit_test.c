@@ -849,6 +849,32 @@ static void labels(void **state)
 	sb_rig_close(&r);
 }
 
+/* found by tests/fuzz/sb_fuzz.c: a member that refers to a label where there is none */
+static void label_from_nowhere(void **state)
+{
+	struct member_info m;
+	struct sb_image img;
+	struct sb_rig r;
+
+	sb_rig_open(&r, 2, NULL);
+	bce_sb_edit_begin(r.w);
+	bce_sb_member(bce_sb_image(r.w), 1, &m);
+	m.group = 4;
+	assert_int_equal(bce_sb_member_set(r.w, 1, &m), 0);
+	assert_int_equal(bce_sb_label_set(r.w, 0, "a"), 0);
+	label_is(bce_sb_image(r.w), 1, "");
+	assert_int_equal(bce_sb_member_set(r.w, 1, &m), -EINVAL);
+	m.group = 1;
+	assert_int_equal(bce_sb_member_set(r.w, 1, &m), 0);
+	bce_sb_edit_end(r.w);
+	assert_int_equal(sb_rig_write(&r), 0);
+	sb_rig_read(&r, 0, 0, &img);
+	label_is(img.sb, 0, "a");
+	label_is(img.sb, 1, "a");
+	bce_sb_image_exit(&img);
+	sb_rig_close(&r);
+}
+
 static u64 random_value(const struct sb_option_desc *desc)
 {
 	u64 v;
@@ -916,6 +942,7 @@ int main(void)
 		cmocka_unit_test(counters_and_ext),
 		cmocka_unit_test(downgrade),
 		cmocka_unit_test(labels),
+		cmocka_unit_test(label_from_nowhere),
 		cmocka_unit_test(options),
 	};
 
