@@ -117,7 +117,7 @@ static void edit(struct sb_writer *w, unsigned int which)
 	bce_sb_member(w->sb, dev, &m);
 	if (which & 1) {
 		bce_sb_replicas_add(w, BCH_DATA_user, which >> 4 & 1, m.exists ? 1ULL << dev : 0);
-		bce_sb_blacklist_add(w, 1 << which % 40, 2ULL << which % 50);
+		bce_sb_blacklist_add(w, 1ULL << which % 40, 2ULL << which % 50);
 		bce_sb_error_count(w, which * 3, 1);
 		bce_sb_counter_add(w, which % 79, 1);
 	}
@@ -125,7 +125,7 @@ static void edit(struct sb_writer *w, unsigned int which)
 		bce_sb_clean_set(w, 7, entries, which % 5);
 		if (m.nbuckets > 40 && m.first_bucket <= 30)
 			bce_sb_journal_set(w, dev, ring, which % 4);
-		bce_sb_blacklist_remove(w, 0, 1 << which % 40);
+		bce_sb_blacklist_remove(w, 0, 1ULL << which % 40);
 	}
 	if (which & 4) {
 		bce_sb_label_set(w, dev, which & 8 ? "a.b" : "a");

@@ -415,8 +415,8 @@ static const struct {
 } shapes[] = {
 	{ "one member", { 1, 1, 64 * MIB, 128 * KIB, "32k", "4k" } },
 	{ "two copies on two members", { 2, 2, 64 * MIB, 256 * KIB, "64k", "4k" } },
-	{ "lz4", { 1, 1, 48 * MIB, 128 * KIB, "16k", "4k", "lz4" } },
-	{ "snapshots", { 1, 1, 64 * MIB, 128 * KIB, "16k", "4k" }, .snapshots = true, .is_long = true },
+	{ "lz4", { 1, 1, 48 * MIB, 128 * KIB, "16k", "2k", "lz4" } },
+	{ "snapshots", { 1, 1, 64 * MIB, 128 * KIB, "16k", "2k" }, .snapshots = true, .is_long = true },
 	{ "zstd, two copies on three members", { 3, 2, 48 * MIB, 64 * KIB, "32k", "4k", "zstd" }, .is_long = true },
 	{ "snapshots, lz4, two copies on three members", { 3, 2, 48 * MIB, 128 * KIB, "16k", "512", "lz4" },
 	  .snapshots = true, .is_long = true },

@@ -115,7 +115,7 @@ def make_set(work, rng, seed):
     members = rng.choice((1, 1, 2, 2, 3, 4, 5))
     block = rng.choice((512, 1024, 2048, 4096, 4096, 4096))
     bucket = rng.choice((64, 128, 256, 512, 1024))
-    node = rng.choice([n for n in (32, 64, 128, 256, 512) if 4 * block >> 10 <= n <= bucket])
+    node = rng.choice([n for n in (32, 64, 128, 256, 512) if 8 * block >> 10 <= n <= bucket])
     encrypted = rng.choice(([], [], [], ['--encrypted'], ['--encrypted'], ['--encrypted', '--no-passphrase']))
     arguments = pick_options(rng, members, block, node) + encrypted
     images = [os.path.join(work, 'disk%d.img' % i) for i in range(members)]

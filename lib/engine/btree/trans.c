@@ -342,7 +342,8 @@ bool bce_trans_reads_hold(struct bce_trans *t)
 				continue;
 			bce_node_lock_read(r->n);
 			same = bce_trans_read_same(r);
-			r->seq = bce_six_seq(&r->n->lock);
+			if (same)	/* else it is told again to who asks again */
+				r->seq = bce_six_seq(&r->n->lock);
 			node_unlock_read(r->n);
 			if (!same)
 				return false;

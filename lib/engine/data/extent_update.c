@@ -131,6 +131,7 @@ int bce_extent_piece(struct bce_trans *t, const struct bkey *k, u64 start, u64 e
 struct hiders {
 	u32		*id;
 	unsigned int	nr, room;
+	bool		whiteouts;	/* only these */
 };
 
 static int hiders_add(struct bce_trans *t, struct hiders *h, u32 id)
@@ -164,7 +165,8 @@ static int hiders_collect(struct range_update *u, struct bpos pos, struct hiders
 			return ret == -ENOENT ? 0 : ret;
 		if (bpos_cmp_logical(k.p, pos) || k.p.snapshot >= pos.snapshot)
 			return 0;
-		if (view.is_ancestor(view.ctx, k.p.snapshot, pos.snapshot))
+		if (view.is_ancestor(view.ctx, k.p.snapshot, pos.snapshot) &&
+		    (!h->whiteouts || k.type == KEY_TYPE_whiteout))
 			ret = hiders_add(u->t, h, k.p.snapshot);
 		if (ret)
 			return ret;
@@ -198,10 +200,32 @@ static bool below_another(struct range_update *u, const struct hiders *h, unsign
 }
 
 /*
- * A piece of the key at @old is to stand at @piece, another END of the same snapshot: who did not
- * see the key must not see the piece.
+ * Who saw the key is to see the piece (docs/format/60, section 21). A whiteout at its place would hide it: one that was moved down there when a snapshot
+ * above was merged, before the key was. What else that whiteout hides, the piece hides as well.
  */
-static int hide_piece(struct range_update *u, struct bpos old, struct bpos piece)
+static int show_piece(struct range_update *u, const struct hiders *h, struct bpos piece)
+{
+	struct snapshot_view view = view_of(u->env, piece.snapshot);
+	struct hiders at = { .whiteouts = true };
+	int ret = hiders_collect(u, piece, &at);
+
+	for (unsigned int i = 0; !ret && i < at.nr; i++) {
+		bool sees = true;
+
+		for (unsigned int j = 0; sees && j < h->nr; j++)
+			sees = at.id[i] != h->id[j] && !view.is_ancestor(view.ctx, at.id[i], h->id[j]);
+		if (sees)
+			ret = bce_trans_delete(u->t, BTREE_ID_extents,
+					       SPOS(piece.inode, piece.offset, at.id[i]), 0);
+	}
+	return ret;
+}
+
+/*
+ * A piece of the key at @old is to stand at @piece, another END of the same snapshot: who saw the key,
+ * and nobody else, is to see the piece.
+ */
+static int settle_piece(struct range_update *u, struct bpos old, struct bpos piece)
 {
 	struct hiders h = { };
 	int ret;
@@ -209,6 +233,8 @@ static int hide_piece(struct range_update *u, struct bpos old, struct bpos piece
 	if (old.offset == piece.offset || !has_children(u->env, piece.snapshot))
 		return 0;
 	ret = hiders_collect(u, old, &h);
+	if (!ret)
+		ret = show_piece(u, &h, piece);
 	for (unsigned int i = h.nr; !ret && i--; ) {
 		if (below_another(u, &h, i))
 			continue;
@@ -238,7 +264,7 @@ static int put_piece(struct range_update *u, const struct bkey *k, u64 start, u6
 	int ret = bce_extent_piece(u->t, k, start, end, &piece);
 
 	if (!ret)
-		ret = hide_piece(u, k->p, piece.p);
+		ret = settle_piece(u, k->p, piece.p);
 	return ret ?: put_key(u, &piece);
 }
 
@@ -396,7 +422,7 @@ int bce_extent_update(struct bce_trans *t, const struct extent_env *env, const s
 	if (ret)
 		return ret;
 	if (u.children && last)
-		ret = hide_piece(&u, SPOS(u.inum, last, k->p.snapshot), k->p);
+		ret = settle_piece(&u, SPOS(u.inum, last, k->p.snapshot), k->p);
 	if (!ret && !u.children && type_merges(k->type))
 		ret = merge_left(&u, &new, &left_buf) ?: merge_right(&u, &new, &right_buf);
 	if (ret)

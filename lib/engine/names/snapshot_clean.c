@@ -14,6 +14,9 @@
  * table's lock, each with all that follows for the nodes below it; one that holds the last subvolume
  * of its tree after the others, with subvolume and tree.
  *
+ * Whiteouts in the extents btree go after all extents: a writer below a merged node may cut an extent there where,
+ * further down, a whiteout lies already, which would hide the piece from him.
+ *
  * After a crash everything is found again from the nodes, so nothing is recorded.
  */
 #include <linux/bits.h>
@@ -155,6 +158,7 @@ static void plan_free(struct plan *p)
 struct clean_key {
 	unsigned int		btree_id;
 	struct bpos		pos;
+	bool			whiteouts;	/* these, too */
 	const struct plan	*plan;
 	const struct clean_node	*node;		/* of pos.snapshot */
 };
@@ -235,7 +239,7 @@ static int next_key(struct names_writer *w, struct clean_key *c)
 	bce_btree_iter_init(&iter, w->src.btrees, c->btree_id, 0, c->pos, BTREE_ITER_PREFETCH, NULL);
 	for (k = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(k); k = bce_btree_iter_next(&iter)) {
 		/* of an extent btree come also keys that end after the position */
-		if (bpos_cmp(k->p, c->pos) < 0)
+		if (bpos_cmp(k->p, c->pos) < 0 || (k->type == KEY_TYPE_whiteout && !c->whiteouts))
 			continue;
 		c->node = plan_find(c->plan, k->p.snapshot);
 		if (c->node && (c->node->dead || c->node->heir != c->node->id)) {
@@ -252,9 +256,11 @@ static int next_key(struct names_writer *w, struct clean_key *c)
 
 /* @changed: set if there was anything */
 static int clean_btree(struct names_writer *w, const struct plan *p, unsigned int btree_id,
-		       bool *changed)
+		       bool whiteouts, bool *changed)
 {
-	struct clean_key c = { .btree_id = btree_id, .pos = POS_MIN, .plan = p };
+	struct clean_key c = {
+		.btree_id = btree_id, .pos = POS_MIN, .whiteouts = whiteouts, .plan = p,
+	};
 	int ret;
 
 	while (!(ret = next_key(w, &c))) {
@@ -281,8 +287,12 @@ static int clean_keys(struct names_writer *w, const struct plan *p)
 
 	do {
 		changed = false;
+		ret = clean_btree(w, p, BTREE_ID_extents, false, &changed);
+	} while (!ret && changed);
+	do {
+		changed = false;
 		for (i = 0; i < ARRAY_SIZE(btrees) && !ret; i++)
-			ret = clean_btree(w, p, btrees[i], &changed);
+			ret = clean_btree(w, p, btrees[i], true, &changed);
 	} while (!ret && changed);
 	return ret;
 }

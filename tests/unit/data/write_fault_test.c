@@ -609,6 +609,36 @@ static void truncate_meets_write(void **state)
 	}
 }
 
+static int put_whiteout(struct bce_trans *t, void *ctx)
+{
+	struct bkey k = { .p = *(struct bpos *)ctx, .type = KEY_TYPE_whiteout };
+
+	return bce_trans_update(t, BTREE_ID_extents, &k, 0);
+}
+
+/*
+ * A snapshot above is being merged away: a whiteout has been moved down from it, an extent around that place not yet.
+ * The extent is cut there: the piece is still to be seen.
+ */
+static void cut_meets_whiteout(void **state)
+{
+	struct bpos pos = { .inode = INUM, .offset = 4 * RIG_BLOCK_SECTORS };
+	struct data_rig r;
+
+	begin(&r, false);
+	assert_int_equal(rig_write(&r, file, 0, old_data, 8 * RIG_BLOCK_BYTES, 8 * RIG_BLOCK_BYTES, 0), 0);
+	rig_snapshot(&r, 1, 2);
+	pos.snapshot = r.subvol[1].snapshot;
+	assert_int_equal(bce_trans_run(r.mem.b, put_whiteout, &pos, 0, NULL), 0);
+	expect(&r, old_data, 8 * RIG_BLOCK_BYTES);
+	assert_int_equal(rig_write(&r, file, 4 * RIG_BLOCK_SECTORS, new_data, 4 * RIG_BLOCK_BYTES,
+				   8 * RIG_BLOCK_BYTES, 0), 0);
+	rig_check(&r);
+	expect(&r, old_data, 4 * RIG_BLOCK_BYTES);
+	assert_memory_equal(got + 4 * RIG_BLOCK_BYTES, new_data, 4 * RIG_BLOCK_BYTES);
+	rig_exit(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -625,6 +655,7 @@ int main(void)
 		cmocka_unit_test(no_memory_in_snapshots),
 		cmocka_unit_test(flush_if_asked),
 		cmocka_unit_test(truncate_meets_write),
+		cmocka_unit_test(cut_meets_whiteout),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

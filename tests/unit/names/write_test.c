@@ -16,6 +16,8 @@
 #include <time.h>
 #include <cmocka.h>
 
+#include "engine/btree/iter.h"
+#include "engine/btree/trans.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/sb/write.h"
@@ -706,6 +708,70 @@ static void released_while_cleaned(void **state)
 	assert_true(step > 6);
 }
 
+/* an extent with a whiteout somewhere before its end, in a snapshot above and in the one below */
+struct moved_pair {
+	u64	inum;
+	u32	above, below;
+	bool	bad;
+};
+
+static int put_pair(struct bce_trans *t, void *ctx)
+{
+	struct moved_pair *m = ctx;
+	struct bkey extent = {
+		.p = SPOS(m->inum, 16, m->above), .type = KEY_TYPE_reservation, .size = 16, .val_u64s = 1,
+		.v = bce_trans_alloc(t, 8),
+	};
+	struct bkey whiteout = { .p = SPOS(m->inum, 8, m->above), .type = KEY_TYPE_whiteout };
+
+	assert_non_null(extent.v);
+	memset((void *)extent.v, 0, 8);
+	((u8 *)extent.v)[4] = 1;		/* copies */
+	return bce_trans_update(t, BTREE_ID_extents, &extent, 0) ?:
+	       bce_trans_update(t, BTREE_ID_extents, &whiteout, 0);
+}
+
+static bool is_there(struct names_rig *r, u64 inum, u64 offset, u32 snapshot)
+{
+	struct bkey_buf buf;
+	struct bkey k;
+
+	return !bce_btree_lookup(r->w.src.btrees, BTREE_ID_extents, SPOS(inum, offset, snapshot), NULL, &k, &buf);
+}
+
+/* a writer who cuts the extent at the whiteout could not see the piece */
+static void look_at_pair(struct names_rig *r)
+{
+	struct moved_pair *m = r->ctx;
+
+	m->bad |= is_there(r, m->inum, 8, m->below) && is_there(r, m->inum, 16, m->above);
+}
+
+static void whiteouts_go_last(void **state)
+{
+	struct subvolume_info above, below;
+	struct moved_pair m = { };
+	struct names_rig r;
+
+	names_rig_init(&r, NULL);
+	m.inum = made(&r, root, "file", S_IFREG | 0644).id.inum;
+	snapshot(&r, root, "kept", 1, 0);
+	OK(bce_subvolume_lookup(r.w.src.btrees, 1, &above));
+	m.above = above.snapshot;
+	snapshot(&r, root, "snap", 1, 0);
+	OK(bce_subvolume_lookup(r.w.src.btrees, 1, &below));
+	m.below = below.snapshot;
+	OK(bce_trans_run(r.w.src.btrees, put_pair, &m, 0, NULL));
+	r.ctx = &m;
+	r.on_now = look_at_pair;
+	OK(names_subvolume_delete(&r.w, root, "snap", 4));
+	OK(names_snapshots_cleaned(&r.w));
+	assert_false(m.bad);
+	assert_true(is_there(&r, m.inum, 8, m.below) && is_there(&r, m.inum, 16, m.below));
+	assert_false(is_there(&r, m.inum, 8, m.above) || is_there(&r, m.inum, 16, m.above));
+	names_rig_exit(&r);
+}
+
 /* the subvolume that is no snapshot goes first */
 static void master_goes(void **state)
 {
@@ -850,6 +916,7 @@ int main(void)
 		cmocka_unit_test(subvolume_ids_do_not_come_again),
 		cmocka_unit_test(subvolumes),
 		cmocka_unit_test(released_while_cleaned),
+		cmocka_unit_test(whiteouts_go_last),
 		cmocka_unit_test(master_goes),
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(quotas_are_listed),
