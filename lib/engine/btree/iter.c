@@ -28,7 +28,7 @@
  *
  * After bce_btree_iter_unlock() the leaf is locked again by its sequence number if nobody changed
  * it; otherwise the path is taken anew. Node memory stays until the btrees are closed, so the
- * leaf's lock may be tried at any time.
+ * leaf's lock may be tried at any time. The key it was at is passed by its position, whatever has become of it.
  *
  * A transaction may move a key from one leaf to another while we are on our way from the one to the other:
  * to where we have been already. So leaves that a peek has left are compared with what they were when it
@@ -377,6 +377,7 @@ static int peek(struct btree_iter *iter)
 	for (;;) {
 		iter->nr_left = 0;
 		ret = view_peek(iter);
+		iter->found = !ret;
 		if ((ret && ret != -ENOENT) || likely(!iter->nr_left) ||
 		    left_unchanged(iter, &patience))
 			return ret;
@@ -454,8 +455,8 @@ const struct bkey *bce_btree_iter_next(struct btree_iter *iter)
 	if (likely(next_in_set(iter)))
 		return &iter->k;
 
-	/* peek again if it was not called, or has been unlocked: that key is the one to pass */
-	if (!iter->placed)
+	/* if it was not called; one that is not locked any more is passed by its position: it may have gone, or moved */
+	if (!iter->found)
 		ret = peek(iter);
 	if (unlikely(ret))
 		return ret == -ENOENT ? NULL : ERR_PTR(ret);
@@ -474,6 +475,7 @@ void bce_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos)
 	iter->pos = pos;
 	iter->search = search_from(iter->btree_id, iter->level, pos, iter->view, &iter->at_end);
 	iter->placed = false;
+	iter->found = false;
 }
 EXPORT_SYMBOL_GPL(bce_btree_iter_set_pos);
 

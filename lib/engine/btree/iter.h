@@ -64,6 +64,7 @@ struct btree_iter {
 	}				left[BTREE_ITER_LEFT_MAX];
 	u8				nr_left;
 	bool				placed;		/* path[level].at is where @search is */
+	bool				found;		/* @k.p is where the last peek was; the key may be gone by now */
 	bool				at_end;
 	bool				extents;	/* keys stand where they end: leaves of such a btree */
 	u64				ptr_value[9];	/* of an interior key */

@@ -527,6 +527,51 @@ static u64 get_cookie(struct btrees *b, u64 offset)
 	return buf.v[0];
 }
 
+/* the key that an iterator is at goes, or moves to a younger snapshot, while it is unlocked: no other is passed for it */
+static void test_passed_key_has_gone(void **state)
+{
+	static const struct snapshot_view view = { .id = 700, .is_ancestor = is_ancestor };
+
+	for (int with_view = 0; with_view < 2; with_view++) {
+		struct btree_iter iter;
+		struct mem_btrees m;
+		struct bce_trans t;
+		const struct bkey *k;
+		u64 v = 1;
+
+		mem_btrees_init(&m);
+		mem_btrees_open(&m, NULL, NULL);
+		for (u64 offset = 1; offset <= 3; offset++)
+			put_cookie(m.b, offset, v);
+		bce_btree_iter_init(&iter, m.b, BTREE_ID_xattrs, 0, POS_MIN, 0, with_view ? &view : NULL);
+		k = bce_btree_iter_peek(&iter);
+		assert_int_equal(k->p.offset, 1);
+		bce_btree_iter_unlock(&iter);
+
+		bce_trans_init(&t, m.b);
+		bce_trans_begin(&t);
+		assert_int_equal(bce_trans_delete(&t, BTREE_ID_xattrs, SPOS(1, 1, 1000), 0), 0);
+		if (with_view) {
+			struct bkey moved = cookie(1, &v);
+
+			moved.p.snapshot = 800;
+			assert_int_equal(bce_trans_update(&t, BTREE_ID_xattrs, &moved, 0), 0);
+		}
+		assert_int_equal(bce_trans_commit(&t, 0), 0);
+		bce_trans_exit(&t);
+
+		k = bce_btree_iter_next(&iter);
+		assert_non_null(k);
+		assert_int_equal(k->p.offset, 2);
+		k = bce_btree_iter_next(&iter);
+		assert_non_null(k);
+		assert_int_equal(k->p.offset, 3);
+		assert_null(bce_btree_iter_next(&iter));
+		bce_btree_iter_exit(&iter);
+		mem_btrees_exit(&m);
+	}
+}
+
 /* what was read has changed before the commit */
 static void test_conflict(void **state)
 {
@@ -943,6 +988,7 @@ int main(void)
 		cmocka_unit_test_setup(test_memory_large, rnd_setup),
 		cmocka_unit_test_setup(test_tree, rnd_setup),
 		cmocka_unit_test_setup(test_accounting, rnd_setup),
+		cmocka_unit_test(test_passed_key_has_gone),
 		cmocka_unit_test(test_conflict),
 		cmocka_unit_test(test_exclusive),
 		cmocka_unit_test(test_bad_key),
