@@ -5,19 +5,54 @@
  */
 #include "vfs.h"
 
+#include <linux/blkdev.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <linux/uaccess.h>
 
 #include <bcachefs/ioctl.h>
+#include <bcachefs/options.h>
 
 #define IOCTL_QUERY_UUID	_IOR(0xbc, 1, __u8[16])
 
 static long get_label(struct super_block *sb, char __user *arg)
 {
 	char label[FSLABEL_MAX] = { };
+	struct bce_set_info info;
 
-	memcpy(label, to_bcachefs_super(sb)->info.label, sizeof(to_bcachefs_super(sb)->info.label));
+	bce_set_info(to_bcachefs_super(sb)->set, &info);
+	memcpy(label, info.label, sizeof(info.label));
 	return copy_to_user(arg, label, sizeof(label)) ? -EFAULT : 0;
+}
+
+int bcachefs_label_set(struct super_block *sb, const char *label)
+{
+	int ret = bce_set_label_set(to_bcachefs_super(sb)->set, label);
+
+	/* whoever looks at the set's device is to see the new one */
+	if (!ret)
+		invalidate_bdev(sb->s_bdev);
+	return ret;
+}
+
+static long set_label(struct file *file, const char __user *arg)
+{
+	char label[FSLABEL_MAX];
+	int ret;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (copy_from_user(label, arg, sizeof(label)))
+		return -EFAULT;
+	if (strnlen(label, sizeof(label)) == sizeof(label))
+		return -EINVAL;
+	ret = mnt_want_write_file(file);
+	if (ret)
+		return ret;
+	ret = bcachefs_label_set(file_inode(file)->i_sb, label);
+	mnt_drop_write_file(file);
+	return ret;
 }
 
 long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
@@ -31,6 +66,8 @@ long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg)
 		return put_user(inode->i_generation, (int __user *)arg);
 	case FS_IOC_GETFSLABEL:
 		return get_label(inode->i_sb, (char __user *)arg);
+	case FS_IOC_SETFSLABEL:
+		return set_label(file, (char __user *)arg);
 	case IOCTL_QUERY_UUID:
 		return copy_to_user((void __user *)arg, vs->info.uuid, sizeof(vs->info.uuid)) ?
 			-EFAULT : 0;

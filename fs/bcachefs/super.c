@@ -26,6 +26,8 @@
 #include <bcachefs/ops.h>
 #include <bcachefs/set.h>
 
+#include "sysfs.h"
+
 #include "kc/kc.h"
 
 #define BCACHEFS_SUPER_MAGIC	0xca451a4e
@@ -280,6 +282,7 @@ static void put_super(struct super_block *sb)
 {
 	struct bcachefs_super *vs = to_bcachefs_super(sb);
 
+	bcachefs_sysfs_remove(vs->sysfs);
 	/* what went wrong has been said by the engine */
 	bce_set_go_ro(vs->set);
 	bce_set_on_error_end(vs->set, NULL, NULL);
@@ -423,6 +426,12 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	}
 	if (ret)
 		goto fail;
+	vs->sysfs = bcachefs_sysfs_add(sb);
+	if (IS_ERR(vs->sysfs)) {
+		ret = PTR_ERR(vs->sysfs);
+		vs->sysfs = NULL;
+		goto fail;
+	}
 	root_id.inum = root_subvol.root_inum;
 	root = bcachefs_iget(sb, root_id);
 	if (IS_ERR(root)) {
@@ -544,9 +553,14 @@ static int __init bcachefs_init(void)
 	ret = bcachefs_data_init();
 	if (ret)
 		goto free_cache;
+	ret = bcachefs_sysfs_init();
+	if (ret)
+		goto data_exit;
 	ret = register_filesystem(&fs_type);
 	if (!ret)
 		return 0;
+	bcachefs_sysfs_exit();
+data_exit:
 	bcachefs_data_exit();
 free_cache:
 	kmem_cache_destroy(inode_cache);
@@ -556,6 +570,7 @@ free_cache:
 static void __exit bcachefs_exit(void)
 {
 	unregister_filesystem(&fs_type);
+	bcachefs_sysfs_exit();
 	bcachefs_data_exit();
 	/* inodes are freed after a grace period */
 	rcu_barrier();

@@ -21,6 +21,7 @@ struct bcachefs_super {
 	struct bce_set		*set;		/* claimed by us */
 	struct bce_set_info	info;		/* as it was at mount */
 	bool			acl;
+	struct bcachefs_sysfs	*sysfs;
 	struct xarray		subvol_devs;	/* device numbers by subvolume: subvol.c */
 };
 
@@ -119,6 +120,8 @@ struct dentry *bcachefs_lookup(struct inode *dir, struct dentry *dentry, unsigne
 
 /* ioctl.c */
 long bcachefs_ioctl_file(struct file *file, unsigned int cmd, unsigned long arg);
+/* @label: terminated. Return: 0; -EINVAL too long; as bce_set_label_set() */
+int bcachefs_label_set(struct super_block *sb, const char *label);
 
 /* subvol.c */
 /* what stat shows as the device of files in a subvolume */

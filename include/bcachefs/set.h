@@ -206,7 +206,7 @@ struct bce_set_info {
 	u64	journal_keys_overlaid;
 	u64	errors;			/* findings so far */
 };
-/* Context: process; takes no lock */
+/* Context: process; takes no lock that anybody waits under */
 void bce_set_info(struct bce_set *set, struct bce_set_info *out);
 /* what the set was assembled with; key and message functions left out */
 void bce_set_opts(struct bce_set *set, struct bce_open_opts *out);

@@ -84,7 +84,6 @@ static void allocator_start(struct fixture *f)
 		.block_sectors = f->info.block_sectors,
 		.metadata_replicas = 1,
 		.metadata_replicas_required = 1,
-		.data_replicas = 1,
 		.gc_reserve_percent = 8,
 		.io_clock = clock_now,
 	};

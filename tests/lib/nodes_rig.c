@@ -148,7 +148,7 @@ static void open_all(struct world *w)
 		.members = w->sb.members, .sb = w->sb.w, .log = w->log,
 		.node_sectors = NODE_SECTORS, .block_sectors = BLOCK_SECTORS,
 		.metadata_replicas = replicas, .metadata_replicas_required = 1,
-		.data_replicas = replicas, .gc_reserve_percent = 8,
+		.gc_reserve_percent = 8,
 		.io_clock = op_io_clock, .clock_ctx = w,
 	};
 	struct btrees_write_config writing = {

@@ -30,8 +30,7 @@ struct allocator_config {
 	u32				node_sectors;
 	u32				block_sectors;
 	u8				metadata_replicas, metadata_replicas_required;
-	u8				data_replicas;
-	u16				metadata_target, foreground_target;
+	u16				metadata_target;	/* 0: any */
 	u64				gc_reserve_sectors;	/* 0: gc_reserve_percent */
 	u8				gc_reserve_percent;
 	unsigned int			patience_ms;	/* for space, while nothing moves. 0: default */
@@ -59,6 +58,8 @@ bool bce_allocator_reclaim(struct allocator *a);
 void bce_allocator_flushed(struct allocator *a, u64 seq);
 /* states, labels, durabilities, targets as the superblock has them now. 0, -ENOMEM */
 int bce_allocator_members_changed(struct allocator *a);
+/* nodes got from now on */
+void bce_allocator_tune(struct allocator *a, u8 metadata_replicas, u16 metadata_target);
 void bce_allocator_set_policy(struct allocator *a, const struct alloc_policy_ops *ops, void *ctx);
 
 /* what btrees are given */

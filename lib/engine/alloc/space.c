@@ -414,15 +414,21 @@ void bce_alloc_space_put(struct allocator *a, struct alloc_space *space)
 
 /* ---- nodes ---- */
 
+void bce_allocator_tune(struct allocator *a, u8 metadata_replicas, u16 metadata_target)
+{
+	WRITE_ONCE(a->config.metadata_replicas, metadata_replicas);
+	WRITE_ONCE(a->config.metadata_target, metadata_target);
+}
+
 static int btree_space_get(void *ctx, struct btree_space *out, bool reserve)
 {
 	struct allocator *a = ctx;
 	struct alloc_request req = {
 		.data_type		= BCH_DATA_btree,
-		.replicas		= a->config.metadata_replicas,
+		.replicas		= READ_ONCE(a->config.metadata_replicas),
 		.replicas_required	= a->config.metadata_replicas_required,
 		.watermark		= reserve ? ALLOC_RECLAIM : ALLOC_BTREE,
-		.target			= a->config.metadata_target ?: a->config.foreground_target,
+		.target			= READ_ONCE(a->config.metadata_target),
 	};
 	struct alloc_space space = { };
 	int ret;

@@ -240,7 +240,7 @@ static bool pack_unwritten(struct node_write *w)
 	struct bkey k;
 	u32 i;
 
-	bce_node_build_append(&w->build, &w->b->config, w->b->writing.csum_type, w->buf->data,
+	bce_node_build_append(&w->build, &w->b->config, READ_ONCE(w->b->writing.csum_type), w->buf->data,
 			      &tail);
 	for (i = 0; i < o->nr; i++) {
 		if (!open_unwritten(o, i))

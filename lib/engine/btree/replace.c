@@ -282,7 +282,7 @@ static int new_build(struct replace *r, struct new_node *nn, void *buf)
 	struct bkey k;
 	u32 at;
 
-	bce_node_build_new(&nb, &r->b->config, r->b->writing.csum_type, buf, &head);
+	bce_node_build_new(&nb, &r->b->config, READ_ONCE(r->b->writing.csum_type), buf, &head);
 	for (at = nn->piece.first; at < nn->piece.end; at += ((u8 *)(nn->keys->words + at))[0]) {
 		bce_key_unpack(&key_format_position_only,
 			       (struct disk_key *)(nn->keys->words + at), &k);

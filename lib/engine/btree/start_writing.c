@@ -46,6 +46,11 @@ void bce_writing_exit(struct btrees *b)
 	percpu_free_rwsem(&b->exclusive);
 }
 
+void bce_btrees_tune(struct btrees *b, u8 csum_type)
+{
+	WRITE_ONCE(b->writing.csum_type, csum_type);
+}
+
 struct held {
 	struct journal	*j;
 	u64		seq;

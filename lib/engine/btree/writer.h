@@ -70,6 +70,8 @@ struct btrees_write_config {
  */
 int bce_btrees_start_writing(struct btrees *b, const struct btrees_write_config *config,
 			     u64 replay_seq);
+/* nodes, and what is appended to them, from now on */
+void bce_btrees_tune(struct btrees *b, u8 csum_type);
 /**
  * bce_btrees_flush() - write nodes until none has anything unwritten
  * Context: may sleep long. Return: 0 or the first error.

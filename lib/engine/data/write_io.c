@@ -28,6 +28,8 @@ struct write_bio {
 	struct bce_closure	*cl;
 	struct member_dev	*member;	/* I/O reference held */
 	unsigned int		ptr;		/* index in e->space */
+	u32			sectors;
+	u64			start_ns;
 	struct bio		bio;		/* last: inline vectors follow */
 };
 
@@ -70,11 +72,9 @@ static void write_end_io(struct bio *bio)
 	struct write_bio *wb = container_of(bio, struct write_bio, bio);
 	struct bce_closure *cl = wb->cl;
 
-	if (bio->bi_status) {
-		bce_member_io_done(wb->member, 0, true);
-		bce_member_count_write_error(wb->member);
+	bce_member_write_done(wb->member, wb->sectors, ktime_get_ns() - wb->start_ns, bio->bi_status != 0);
+	if (bio->bi_status)
 		set_bit(wb->ptr, &wb->e->failed);
-	}
 	if (wb->e->in_place)
 		bce_nocow_written(wb->e);
 	bce_member_put_io(wb->member);
@@ -108,6 +108,8 @@ static void ptr_submit(struct write_extent *e, unsigned int ptr, struct bce_clos
 		bio->bi_ioprio = e->src->bi_ioprio;
 	}
 	add_data(bio, e);
+	wb->sectors = bio_sectors(bio);
+	wb->start_ns = ktime_get_ns();
 	bce_closure_get(cl);
 	submit_bio(bio);
 }

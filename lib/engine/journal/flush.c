@@ -139,7 +139,7 @@ static void delay_work_fn(struct work_struct *work)
 
 void journal_arm_delay(struct journal *j)
 {
-	queue_delayed_work(j->wq, &j->delay_work, msecs_to_jiffies(j->c.flush_delay_ms));
+	queue_delayed_work(j->wq, &j->delay_work, msecs_to_jiffies(READ_ONCE(j->c.flush_delay_ms)));
 }
 
 void journal_flush_init(struct journal *j)

@@ -111,6 +111,9 @@ int bce_journal_open(struct journal **out, const struct journal_config *config);
 /* no reservation is held and nothing is on its way any more. NULL is allowed */
 void bce_journal_close(struct journal *j);
 
+/* of entries that are closed, and delays that begin, from now on. Context: any */
+void bce_journal_tune(struct journal *j, u8 csum_type, u8 replicas, u32 flush_delay_ms, u64 prefer_devs);
+
 /* ---- reservations ---- */
 
 struct journal_res {

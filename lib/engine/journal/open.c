@@ -163,6 +163,16 @@ void bce_journal_rings_stand(const struct journal_replay *r, struct journal_ring
 	}
 }
 
+void bce_journal_tune(struct journal *j, u8 csum_type, u8 replicas, u32 flush_delay_ms, u64 prefer_devs)
+{
+	spin_lock(&j->lock);
+	WRITE_ONCE(j->c.csum_type, csum_type);
+	WRITE_ONCE(j->c.replicas, replicas);
+	WRITE_ONCE(j->c.flush_delay_ms, flush_delay_ms);
+	j->c.prefer_devs = prefer_devs;
+	spin_unlock(&j->lock);
+}
+
 int bce_journal_open(struct journal **out, const struct journal_config *config)
 {
 	struct journal *j;

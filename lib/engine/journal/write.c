@@ -181,9 +181,9 @@ static u64 take_roots(struct journal *j, struct journal_buf *buf)
 
 /* ---- preparing ---- */
 
-static void fill_header(struct journal *j, struct journal_buf *buf, u32 u64s)
+static void fill_header(struct journal *j, struct journal_buf *buf, u32 u64s, u8 csum_type)
 {
-	u32 flags = BITS_SET(0, JSET_CSUM_TYPE, j->c.csum_type);
+	u32 flags = BITS_SET(0, JSET_CSUM_TYPE, csum_type);
 
 	*buf->jset = (struct jset) {
 		.magic		= cpu_to_le64(jset_magic(j->c.uuid_word)),
@@ -211,13 +211,14 @@ static int check_entry(struct journal *j, struct journal_buf *buf)
 static int prepare(struct journal *j, struct journal_buf *buf)
 {
 	struct list_end l = { .buf = buf, .u64s = buf->u64s };
+	u8 csum_type = READ_ONCE(j->c.csum_type);
 	size_t bytes;
 	int ret;
 
 	tail_add_all(j, &l, take_roots(j, buf));
-	fill_header(j, buf, l.u64s);
+	fill_header(j, buf, l.u64s, csum_type);
 	bytes = jset_bytes(buf->jset);
-	ret = check_entry(j, buf) ?: jset_seal(buf->jset, bytes, j->c.csum_type, j->c.cipher);
+	ret = check_entry(j, buf) ?: jset_seal(buf->jset, bytes, csum_type, j->c.cipher);
 	buf->sectors = round_up(DIV_ROUND_UP(bytes, SECTOR_BYTES), j->c.block_sectors);
 	memset((u8 *)buf->jset + bytes, 0, buf->sectors * SECTOR_BYTES - bytes);
 	return ret;
@@ -406,7 +407,7 @@ static unsigned int durability_wanted(struct journal *j)
 	spin_lock(&j->lock);
 	total = journal_durability(j, journal_devs_alive(j));
 	spin_unlock(&j->lock);
-	return min_t(unsigned int, j->c.replicas, total);
+	return min_t(unsigned int, READ_ONCE(j->c.replicas), total);
 }
 
 static int submit(struct journal *j, struct journal_buf *buf)
@@ -518,16 +519,16 @@ static int flush_again(struct journal *j, u64 devs)
 /* Others in the place of those that failed. Return: true if copies are under way again. */
 static bool write_again(struct journal *j, struct journal_buf *buf)
 {
-	unsigned int have = journal_durability(j, buf->devs_ok);
+	unsigned int have = journal_durability(j, buf->devs_ok), want = READ_ONCE(j->c.replicas);
 	u64 sector[BCH_MEMBERS_MAX], devs;
 
-	if (!buf->devs_bad || have >= j->c.replicas)
+	if (!buf->devs_bad || have >= want)
 		return false;
 	/* was it the flush of its cache that failed? */
 	if (buf->preflush && flush_again(j, buf->devs_bad))
 		return false;
 	buf->preflush = false;
-	devs = find_places(j, buf, j->c.replicas - have, true, sector);
+	devs = find_places(j, buf, want - have, true, sector);
 	if (!devs || mark(j, devs | buf->devs_ok))
 		return false;
 	start_copies(j, buf, devs, sector,

@@ -180,7 +180,7 @@ static bool opt_moves_data(const struct inode_fields *f, unsigned int opt, u64 s
 	       (opt == INODE_OPT_compression && f->background_compression <= 1);
 }
 
-/* ask for all extents of the inode to be looked at again */
+/* ask for all extents of the inode (0: of all) to be looked at again */
 static int put_rebalance_cookie(struct names_tx *tx, u64 inum)
 {
 	struct bpos pos = SPOS(inum, U64_MAX - 1, U32_MAX);
@@ -236,4 +236,14 @@ int names_inode_opt_set(struct names_writer *w, struct bce_file_id inode, unsign
 	if (text)
 		ret = opt_parse(w, opt, text, &o.value);
 	return ret ?: names_run(w, opt_set_fn, &o);
+}
+
+static int rebalance_all_fn(struct names_tx *tx, void *ctx)
+{
+	return put_rebalance_cookie(tx, 0);
+}
+
+int names_rebalance_all(struct names_writer *w)
+{
+	return names_run(w, rebalance_all_fn, NULL);
 }

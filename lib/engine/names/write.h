@@ -92,6 +92,9 @@ int names_acl_set(struct names_writer *w, struct bce_file_id inode, enum bce_xat
 int names_inode_opt_set(struct names_writer *w, struct bce_file_id inode, unsigned int opt,
 			const char *text);
 
+/* the whole set is marked to be looked at: options of background movement have changed. Return: 0 */
+int names_rebalance_all(struct names_writer *w);
+
 int names_subvolume_create(struct names_writer *w, struct bce_file_id dir, const char *name,
 			   unsigned int len, u32 source_subvol, unsigned int flags,
 			   const struct bce_create *what, struct bce_inode *out);

@@ -19,6 +19,7 @@
 #include <linux/blkdev.h>
 #include <linux/errno.h>
 #include <linux/highmem.h>
+#include <linux/ktime.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -32,10 +33,7 @@ static void write_put(struct bdev_write *w)
 {
 	if (!atomic_dec_and_test(&w->pending))
 		return;
-	if (w->error) {
-		bce_member_io_done(w->m, 0, true);
-		bce_member_count_write_error(w->m);
-	}
+	bce_member_write_done(w->m, w->sectors, ktime_get_ns() - w->start_ns, w->error != 0);
 	/* whoever waits or is called may free @w */
 	if (w->done)
 		w->done(w);
@@ -53,10 +51,12 @@ static void write_endio(struct bio *bio)
 	write_put(w);
 }
 
-static void write_init(struct bdev_write *w, struct member_dev *m,
+static void write_init(struct bdev_write *w, struct member_dev *m, size_t bytes,
 		       void (*done)(struct bdev_write *w))
 {
 	atomic_set(&w->pending, 1);
+	w->sectors = bytes >> SECTOR_SHIFT;
+	w->start_ns = ktime_get_ns();
 	w->error = 0;
 	w->m = m;
 	w->done = done;
@@ -131,7 +131,7 @@ void bce_member_write_start(struct bdev_write *w, struct member_dev *m, u64 sect
 {
 	struct blk_plug plug;
 
-	write_init(w, m, done);
+	write_init(w, m, bytes, done);
 	if (range_is_on(m->bdev, sector, bytes)) {
 		if (is_vmalloc_addr(buf))
 			flush_kernel_vmap_range((void *)buf, bytes);
@@ -148,7 +148,7 @@ void bce_member_write_start(struct bdev_write *w, struct member_dev *m, u64 sect
 void bce_member_flush_start(struct bdev_write *w, struct member_dev *m,
 			    void (*done)(struct bdev_write *w))
 {
-	write_init(w, m, done);
+	write_init(w, m, 0, done);
 	submit_bio(write_bio(w, 0, 0, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH));
 	if (done)
 		write_put(w);

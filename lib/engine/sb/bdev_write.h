@@ -17,6 +17,8 @@ struct member_table;
 struct bdev_write {
 	atomic_t		pending;	/* bios under way, plus one of the starter */
 	int			error;		/* first one */
+	u32			sectors;	/* 0: a flush */
+	u64			start_ns;
 	struct member_dev	*m;
 	void			(*done)(struct bdev_write *w);
 	struct completion	completion;	/* without @done */

@@ -25,24 +25,39 @@
  * is an exponentially weighted mean, one eighth per sample: some tens of reads
  * after a device changed its speed the mean has followed. Two updates at the
  * same moment may lose one of them, which a mean can bear.
+ *
+ * Beside the mean there is a histogram for each kind of I/O: one atomic counter per
+ * power of two of microseconds, so that one I/O touches one of them.
  */
 #include "engine/sb/members.h"
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/completion.h>
 #include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/time64.h>
 
 #include "engine/format/ids.h"
 
 /* weight of one latency sample: 1 / 2^3 */
 #define LATENCY_SHIFT	3
 
+struct io_stats {
+	atomic64_t	bucket[BCE_LATENCY_BUCKETS];
+	atomic64_t	sum_ns;
+	atomic64_t	sectors;	/* of reads: in slot_stats */
+	u64		max_ns;		/* raised without a lock: of two at once, the smaller one may win */
+};
+
 struct slot_stats {
+	struct io_stats	io[BCE_IO_NR];
 	atomic64_t	reads;
 	atomic64_t	read_sectors;
 	atomic64_t	io_errors;
@@ -99,10 +114,23 @@ static void attached_retire(struct attached *a)
 	kfree_rcu(a, rcu);
 }
 
+static void io_stats_clear(struct io_stats *io)
+{
+	unsigned int i;
+
+	for (i = 0; i < BCE_LATENCY_BUCKETS; i++)
+		atomic64_set(&io->bucket[i], 0);
+	atomic64_set(&io->sum_ns, 0);
+	atomic64_set(&io->sectors, 0);
+	WRITE_ONCE(io->max_ns, 0);
+}
+
 static void slot_stats_claim(struct slot_stats *stats, const u8 uuid[16])
 {
 	if (!memcmp(stats->uuid, uuid, sizeof(stats->uuid)))
 		return;
+	for (enum bce_io io = 0; io < BCE_IO_NR; io++)
+		io_stats_clear(&stats->io[io]);
 	atomic64_set(&stats->reads, 0);
 	atomic64_set(&stats->read_sectors, 0);
 	atomic64_set(&stats->io_errors, 0);
@@ -285,6 +313,16 @@ u64 bce_members_present(struct member_table *t)
 	return present;
 }
 
+static void io_stats_add(struct io_stats *io, u64 ns)
+{
+	unsigned int bucket = min_t(unsigned int, fls64(div_u64(ns, NSEC_PER_USEC)), BCE_LATENCY_BUCKETS - 1);
+
+	atomic64_inc(&io->bucket[bucket]);
+	atomic64_add(ns, &io->sum_ns);
+	if (ns > READ_ONCE(io->max_ns))
+		WRITE_ONCE(io->max_ns, ns);
+}
+
 void bce_member_io_done(struct member_dev *m, u64 ns, bool error)
 {
 	struct slot_stats *stats = to_attached(m)->stats;
@@ -297,6 +335,39 @@ void bce_member_io_done(struct member_dev *m, u64 ns, bool error)
 	mean = READ_ONCE(stats->latency_ns);
 	mean = mean ? mean - (mean >> LATENCY_SHIFT) + (ns >> LATENCY_SHIFT) : ns;
 	WRITE_ONCE(stats->latency_ns, mean);
+	io_stats_add(&stats->io[BCE_IO_READ], ns);
+}
+
+void bce_member_write_done(struct member_dev *m, u32 sectors, u64 ns, bool error)
+{
+	struct slot_stats *stats = to_attached(m)->stats;
+	struct io_stats *io = &stats->io[sectors ? BCE_IO_WRITE : BCE_IO_FLUSH];
+
+	if (error) {
+		atomic64_inc(&stats->io_errors);
+		atomic64_inc(&stats->write_errors);
+		return;
+	}
+	io_stats_add(io, ns);
+	atomic64_add(sectors, &io->sectors);
+}
+
+void bce_member_io_stats(struct member_table *t, unsigned int idx, enum bce_io io, struct bce_member_io *out)
+{
+	struct slot_stats *stats;
+	unsigned int i;
+
+	*out = (struct bce_member_io) { };
+	if (idx >= BCH_MEMBERS_MAX || io >= BCE_IO_NR)
+		return;
+	stats = &t->slot[idx].stats;
+	for (i = 0; i < BCE_LATENCY_BUCKETS; i++) {
+		out->bucket[i] = atomic64_read(&stats->io[io].bucket[i]);
+		out->nr += out->bucket[i];
+	}
+	out->sum_ns = atomic64_read(&stats->io[io].sum_ns);
+	out->max_ns = READ_ONCE(stats->io[io].max_ns);
+	out->bytes = atomic64_read(io == BCE_IO_READ ? &stats->read_sectors : &stats->io[io].sectors) << 9;
 }
 
 u64 bce_member_latency_ns(struct member_table *t, unsigned int idx)
@@ -315,11 +386,6 @@ void bce_member_count_read(struct member_dev *m, u32 sectors)
 void bce_member_count_csum_error(struct member_dev *m)
 {
 	atomic64_inc(&to_attached(m)->stats->csum_errors);
-}
-
-void bce_member_count_write_error(struct member_dev *m)
-{
-	atomic64_inc(&to_attached(m)->stats->write_errors);
 }
 
 void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out)

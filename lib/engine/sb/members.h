@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+#include <bcachefs/stats.h>
+
 #include "engine/sb/sb.h"
 
 struct block_device;
@@ -68,8 +70,10 @@ u64 bce_members_failed(struct member_table *t);
 /* bit per index; may be outdated at once */
 u64 bce_members_present(struct member_table *t);
 
-/* an I/O took @ns; failed ones count as errors only. Replicas are chosen by this. Context: any */
+/* a read took @ns; failed I/O of any kind counts as an error only. Replicas are chosen by this. Context: any */
 void bce_member_io_done(struct member_dev *m, u64 ns, bool error);
+/* a write, or (@sectors 0) a flush of the device's cache, took @ns; failed ones as above. Context: any */
+void bce_member_write_done(struct member_dev *m, u32 sectors, u64 ns, bool error);
 /* mean of late, 0 without samples */
 u64 bce_member_latency_ns(struct member_table *t, unsigned int idx);
 struct member_counters {
@@ -84,8 +88,8 @@ struct member_counters {
 void bce_member_counters(struct member_table *t, unsigned int idx, struct member_counters *out);
 void bce_member_count_read(struct member_dev *m, u32 sectors);
 void bce_member_count_csum_error(struct member_dev *m);
-/* beside bce_member_io_done() with an error: it was a write */
-void bce_member_count_write_error(struct member_dev *m);
+/* since the slot got this device, as the counters. @out->bytes of flushes: 0 */
+void bce_member_io_stats(struct member_table *t, unsigned int idx, enum bce_io io, struct bce_member_io *out);
 
 /**
  * bce_member_read_sync() - read @bytes (a multiple of 512) at @sector into kvmalloc'ed memory

@@ -109,7 +109,8 @@ static u64 option_stored(const struct bch_sb *sb, const struct sb_option_desc *d
 
 	if (desc->word == SB_OPTION_WORD_BLOCK_SIZE)
 		return le16_to_cpu(sb->block_size);
-	v = bits_get(le64_to_cpu(sb->flags[desc->word]), desc->lo, desc->hi);
+	/* a running set's are changed while others ask for them */
+	v = bits_get(le64_to_cpu(READ_ONCE(sb->flags[desc->word])), desc->lo, desc->hi);
 	if (desc->hi_word >= 0)
 		v |= bits_get(le64_to_cpu(sb->flags[desc->hi_word]), desc->hi_lo, desc->hi_hi) <<
 		     (desc->hi - desc->lo);
@@ -174,7 +175,7 @@ static u64 option_to_stored(const struct sb_option_desc *desc, u64 v)
 static void flag_bits_set(struct bch_sb *sb, unsigned int word, unsigned int lo, unsigned int hi,
 			  u64 v)
 {
-	sb->flags[word] = cpu_to_le64(bits_set(le64_to_cpu(sb->flags[word]), lo, hi, v));
+	WRITE_ONCE(sb->flags[word], cpu_to_le64(bits_set(le64_to_cpu(sb->flags[word]), lo, hi, v)));
 }
 
 /* features that data written under this option will use */

@@ -11,6 +11,7 @@
 #include <linux/string.h>
 
 #include <bcachefs/set.h>
+#include <bcachefs/stats.h>
 
 #include "engine/btree/btrees.h"
 #include "engine/format/sb.h"
@@ -74,7 +75,9 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 		out->journal_keys_overlaid = bce_overlay_nr_keys(set->overlay);
 	memcpy(out->uuid, sb->user_uuid, 16);
 	memcpy(out->internal_uuid, sb->uuid, 16);
+	spin_lock(&set->label_lock);
 	memcpy(out->label, sb->label, sizeof(out->label));
+	spin_unlock(&set->label_lock);
 	bce_sb_presence(set->best.sb, present, &presence);
 	out->degraded = presence.missing != 0;
 	info_capacity(set, out);
@@ -135,6 +138,15 @@ int bce_set_member(struct bce_set *set, unsigned int idx, struct bce_set_member 
 	return 0;
 }
 EXPORT_SYMBOL_GPL(bce_set_member);
+
+int bce_set_member_io(struct bce_set *set, unsigned int idx, enum bce_io io, struct bce_member_io *out)
+{
+	if (idx >= set->info.nr_devices || io >= BCE_IO_NR)
+		return -EINVAL;
+	bce_member_io_stats(set->members, idx, io, out);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(bce_set_member_io);
 
 const char *bce_set_fail_reason(const struct bce_set *set)
 {

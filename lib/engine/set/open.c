@@ -291,6 +291,7 @@ static struct bce_set *set_alloc(const struct bce_open_opts *opts)
 	mutex_init(&set->lock);
 	mutex_init(&set->rw_lock);
 	spin_lock_init(&set->ended_lock);
+	spin_lock_init(&set->label_lock);
 	init_waitqueue_head(&set->start_wait);
 	init_waitqueue_head(&set->resume_wait);
 	INIT_LIST_HEAD(&set->registry_link);

@@ -3,6 +3,7 @@
 #define ENGINE_SET_RW_H
 
 #include <linux/atomic.h>
+#include <linux/seqlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
@@ -52,6 +53,7 @@ struct set_rw {
 	struct journal		*journal;
 	struct allocator	*alloc;
 	struct data_writer	*data;
+	seqlock_t		data_options_lock;
 	struct data_options	data_options;
 	struct data_snapshots	data_snapshots;
 	struct data_read_live	live;
@@ -152,6 +154,20 @@ void bce_set_rooms_close(struct bce_set *set);
  * has been let in
  */
 int bce_set_write_contents(void *set, struct bce_file_id file, const void *data, size_t bytes);
+
+/* ---- options.c ---- */
+
+/* those of metadata, as they are now */
+struct metadata_options {
+	u8	csum_type;
+	u8	replicas;
+	u16	target;		/* 0: any */
+	u64	target_devs;
+	u32	flush_delay_ms;
+};
+struct metadata_options bce_set_metadata_options(const struct bce_set *set);
+/* rw->data_options anew */
+void bce_set_data_options_read(struct bce_set *set);
 
 /* ---- rings.c ---- */
 

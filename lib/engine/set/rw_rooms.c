@@ -98,29 +98,16 @@ static void data_reserve_more(void *ctx, struct space_reservation *res, u64 sect
 	bce_space_reserve_more(set->rw->alloc, res, sectors);
 }
 
-/* they change only when the set is opened anew: read once */
-static void options_read(struct bce_set *set)
-{
-	set->rw->data_options = (struct data_options) {
-		.data_checksum = bce_sb_option_named(set->best.sb, "data_checksum"),
-		.compression = bce_sb_option_named(set->best.sb, "compression"),
-		.background_compression = bce_sb_option_named(set->best.sb, "background_compression"),
-		.data_replicas = bce_sb_option_named(set->best.sb, "data_replicas"),
-		.data_replicas_required = bce_sb_option_named(set->best.sb, "data_replicas_required"),
-		.foreground_target = bce_sb_option_named(set->best.sb, "foreground_target"),
-		.background_target = bce_sb_option_named(set->best.sb, "background_target"),
-		.promote_target = bce_sb_option_named(set->best.sb, "promote_target"),
-		.nocow = bce_sb_option_named(set->best.sb, "nocow"),
-		.inline_data = true,
-		.wide_macs = bce_sb_option_named(set->best.sb, "wide_macs"),
-	};
-}
-
 static void data_options(void *ctx, struct data_options *out)
 {
 	struct bce_set *set = ctx;
+	struct set_rw *rw = set->rw;
+	unsigned int seq;
 
-	*out = set->rw->data_options;
+	do {
+		seq = read_seqbegin(&rw->data_options_lock);
+		*out = rw->data_options;
+	} while (read_seqretry(&rw->data_options_lock, seq));
 }
 
 static u64 data_target_devs(void *ctx, u16 target)
@@ -302,7 +289,7 @@ static int data_open(struct bce_set *set)
 		.cached_read = live_cached_read,
 		.ctx = set,
 	};
-	options_read(set);
+	bce_set_data_options_read(set);
 	return bce_data_writer_alloc(&rw->data, &config);
 }
 

@@ -277,33 +277,6 @@ static const struct journal_ops journal_ops = {
 	.failed		= journal_failed,
 };
 
-static u64 target_devs(const struct bce_set *set, u16 target)
-{
-	unsigned int i;
-	u64 devs = 0;
-
-	for (i = 0; target && i < set->info.nr_devices; i++)
-		if (bce_sb_target_has_dev(set->best.sb, target, i))
-			devs |= BIT_ULL(i);
-	return devs;
-}
-
-/* metadata checksum type by option: docs/format/20-checksums-encryption.md */
-static u8 metadata_csum_type(const struct bce_set *set)
-{
-	static const u8 type[] = {
-		[BCH_CSUM_OPT_none]	= BCH_CSUM_none,
-		[BCH_CSUM_OPT_crc32c]	= BCH_CSUM_crc32c_nonzero,
-		[BCH_CSUM_OPT_crc64]	= BCH_CSUM_crc64_nonzero,
-		[BCH_CSUM_OPT_xxhash]	= BCH_CSUM_xxhash,
-	};
-	u64 opt = bce_sb_option_named(set->best.sb, "metadata_checksum");
-
-	if (set->info.encrypted)
-		return BCH_CSUM_chacha20_poly1305_128;
-	return opt < ARRAY_SIZE(type) ? type[opt] : BCH_CSUM_crc32c_nonzero;
-}
-
 /* ---- the rooms, one after the other ---- */
 
 /*
@@ -319,21 +292,21 @@ static u64 replay_seq(const struct bce_set *set)
 
 static int journal_start(struct bce_set *set)
 {
-	u16 metadata_target = bce_sb_option_named(set->best.sb, "metadata_target");
+	struct metadata_options m = bce_set_metadata_options(set);
 	struct journal_config config = {
 		.uuid_word = set->info.uuid_word,
 		.version = set->info.version,
 		.block_sectors = set->info.block_sectors,
-		.csum_type = metadata_csum_type(set),
-		.replicas = bce_sb_option_named(set->best.sb, "metadata_replicas"),
+		.csum_type = m.csum_type,
+		.replicas = m.replicas,
 		.replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
-		.flush_delay_ms = bce_sb_option_named(set->best.sb, "journal_flush_delay"),
+		.flush_delay_ms = m.flush_delay_ms,
 		.cipher = set->cipher,
 		.rules = &set->rules,
 		.members = set->members,
 		.log = set->log,
 		.ring = set->rw->ring,
-		.prefer_devs = target_devs(set, metadata_target ?: bce_sb_option_named(set->best.sb, "foreground_target")),
+		.prefer_devs = m.target_devs,
 		.next_seq = set->rw->next_seq,
 		.replay_seq = replay_seq(set),
 		.ops = &journal_ops,
@@ -350,6 +323,7 @@ static u64 io_clock(void *ctx, unsigned int rw)
 
 static int allocator_start(struct bce_set *set)
 {
+	struct metadata_options m = bce_set_metadata_options(set);
 	struct allocator_config config = {
 		.btrees = set->btrees,
 		.journal = set->rw->journal,
@@ -358,11 +332,9 @@ static int allocator_start(struct bce_set *set)
 		.log = set->log,
 		.node_sectors = set->info.btree_node_sectors,
 		.block_sectors = set->info.block_sectors,
-		.metadata_replicas = bce_sb_option_named(set->best.sb, "metadata_replicas"),
+		.metadata_replicas = m.replicas,
 		.metadata_replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
-		.data_replicas = bce_sb_option_named(set->best.sb, "data_replicas"),
-		.metadata_target = bce_sb_option_named(set->best.sb, "metadata_target"),
-		.foreground_target = bce_sb_option_named(set->best.sb, "foreground_target"),
+		.metadata_target = m.target,
 		.gc_reserve_sectors = bce_sb_option_named(set->best.sb, "gc_reserve_bytes") / SECTOR_BYTES,
 		.gc_reserve_percent = bce_sb_option_named(set->best.sb, "gc_reserve_percent"),
 		.io_clock = io_clock,
@@ -376,7 +348,7 @@ static int btrees_start(struct bce_set *set)
 {
 	struct btrees_write_config config = {
 		.journal = set->rw->journal,
-		.csum_type = metadata_csum_type(set),
+		.csum_type = bce_set_metadata_options(set).csum_type,
 		.space = &bce_alloc_btree_space_ops,
 		.space_ctx = set->rw->alloc,
 		.triggers = &bce_set_trigger_ops,
@@ -449,6 +421,7 @@ int bce_set_rw_make(struct bce_set *set)
 	if (!rw)
 		return -ENOMEM;
 	init_waitqueue_head(&rw->idle);
+	seqlock_init(&rw->data_options_lock);
 	rw->set = set;
 	bce_set_findings_init(set, rw);
 	rw->was_clean = set->replay.clean;

@@ -81,6 +81,7 @@ struct bce_set {
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;
 	spinlock_t		ended_lock;	/* both, and @fail_reason */
+	spinlock_t		label_lock;	/* info.label */
 	char			fail_reason[128];	/* written under @ended_lock, before RW_FAILED */
 
 	enum set_state		state;		/* @lock; readers use smp_load_acquire() */

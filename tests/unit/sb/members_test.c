@@ -131,6 +131,55 @@ static void statistics(void **state)
 	bce_members_free(t);
 }
 
+static void histograms(void **state)
+{
+	struct member_table *t = bce_members_alloc();
+	struct bce_member_io io;
+	struct member_dev *m;
+	int a;
+
+	assert_int_equal(attach(t, 1, 1, 1, &a), 0);
+	m = bce_member_get_io(t, 1);
+	bce_member_io_done(m, 999, false);		/* less than a microsecond */
+	bce_member_io_done(m, 1000, false);
+	bce_member_io_done(m, 1999, false);
+	bce_member_io_done(m, 5000000, true);
+	bce_member_count_read(m, 3);
+	bce_member_io_stats(t, 1, BCE_IO_READ, &io);
+	assert_int_equal(io.nr, 3);
+	assert_int_equal(io.bytes, 3 * 512);
+	assert_int_equal(io.sum_ns, 999 + 1000 + 1999);
+	assert_int_equal(io.max_ns, 1999);
+	assert_int_equal(io.bucket[0], 1);
+	assert_int_equal(io.bucket[1], 2);
+
+	bce_member_write_done(m, 8, 64000, false);
+	bce_member_write_done(m, 8, 63999, false);
+	bce_member_write_done(m, 8, 1, true);
+	bce_member_write_done(m, 0, U64_MAX / 2, false);
+	bce_member_io_stats(t, 1, BCE_IO_WRITE, &io);
+	assert_int_equal(io.nr, 2);
+	assert_int_equal(io.bytes, 16 * 512);
+	assert_int_equal(io.bucket[6], 1);		/* less than 64 */
+	assert_int_equal(io.bucket[7], 1);
+	bce_member_io_stats(t, 1, BCE_IO_FLUSH, &io);
+	assert_int_equal(io.nr, 1);
+	assert_int_equal(io.bytes, 0);
+	assert_int_equal(io.bucket[BCE_LATENCY_BUCKETS - 1], 1);
+	assert_int_equal(bce_member_latency_ns(t, 1), 1124);	/* reads alone, later ones by an eighth */
+	bce_member_put_io(m);
+
+	/* another device */
+	assert_int_equal(attach(t, 1, 3, 9, &a), 0);
+	for (enum bce_io i = 0; i < BCE_IO_NR; i++) {
+		bce_member_io_stats(t, 1, i, &io);
+		assert_int_equal(io.nr + io.bytes + io.sum_ns + io.max_ns, 0);
+	}
+	bce_member_io_stats(t, 64, BCE_IO_READ, &io);
+	assert_int_equal(io.nr, 0);
+	bce_members_free(t);
+}
+
 struct detacher {
 	struct member_table	*t;
 	void			*owner;
@@ -177,6 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(slots),
 		cmocka_unit_test(statistics),
+		cmocka_unit_test(histograms),
 		cmocka_unit_test(detach_waits_for_io),
 	};
 

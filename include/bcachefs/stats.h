@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHEFS_STATS_H
+#define BCACHEFS_STATS_H
+
+/*
+ * What a set's members have done and how long it took them, since the set was assembled (a member that came later:
+ * since then). Context of all: any; counters are read one by one, without a lock.
+ */
+
+#include <linux/types.h>
+
+struct bce_set;
+
+enum bce_io {
+	BCE_IO_READ,
+	BCE_IO_WRITE,
+	BCE_IO_FLUSH,		/* of the device's cache, alone */
+	BCE_IO_NR,
+};
+
+/* by powers of two: bucket n counts what took less than 2^n microseconds and fits no bucket before; the last: all else */
+#define BCE_LATENCY_BUCKETS	25
+
+struct bce_member_io {
+	u64	nr;			/* that ended well */
+	u64	bytes;
+	u64	sum_ns, max_ns;
+	u64	bucket[BCE_LATENCY_BUCKETS];
+};
+/* Return: 0; -EINVAL no such slot, or kind of I/O */
+int bce_set_member_io(struct bce_set *set, unsigned int idx, enum bce_io io, struct bce_member_io *out);
+
+#endif
