@@ -5,6 +5,7 @@
  *   UUID/           uuid, label, version, block_size, state, fail_reason, usage, errors
  *   UUID/options/   one file for each option of the superblock; those that may change while the set is written can be
  *                   written to
+ *   UUID/counters/  how often things have happened
  *   UUID/dev-N/     one directory for each member, by its index
  *
  * There is one kobject for each mount; the directories below it are groups of attributes, since nothing of theirs lives
@@ -175,6 +176,20 @@ static int store_option(struct super_block *sb, unsigned int nr, const char *tex
 		pr_notice("bcachefs: %s\n", why);
 	kfree(why);
 	return ret;
+}
+
+/* ---- counters ---- */
+
+static ssize_t show_counter(struct bce_set *set, unsigned int nr, char *buf)
+{
+	struct bce_counter c;
+	int ret = bce_set_counter(set, nr, &c);
+
+	if (ret)
+		return ret;
+	if (!c.kept)
+		return sysfs_emit(buf, "since_assembled %llu\n", c.since_assembled);
+	return sysfs_emit(buf, "since_assembled %llu\nsince_creation %llu\n", c.since_assembled, c.ever);
 }
 
 /* ---- members ---- */
@@ -397,6 +412,26 @@ static int make_options(struct bcachefs_sysfs *s)
 	return ret;
 }
 
+static int make_counters(struct bcachefs_sysfs *s)
+{
+	struct sysfs_dir *d = &s->dir[s->nr_dirs++];
+	unsigned int nr = 0;
+	int ret;
+
+	while (bce_counter_name(nr))
+		nr++;
+	strscpy(d->name, "counters", sizeof(d->name));
+	ret = dir_init(d, nr);
+	for (unsigned int i = 0; i < nr && !ret; i++) {
+		struct sysfs_attr attr = {
+			.a = { .name = bce_counter_name(i), .mode = 0444 }, .show = show_counter, .nr = i,
+		};
+
+		dir_attr(d, i, &attr);
+	}
+	return ret;
+}
+
 static int make_member(struct bcachefs_sysfs *s, unsigned int nr)
 {
 	struct sysfs_dir *d = &s->dir[s->nr_dirs++];
@@ -415,7 +450,7 @@ static int make_member(struct bcachefs_sysfs *s, unsigned int nr)
 static int make_dirs(struct bcachefs_sysfs *s)
 {
 	struct bce_set_member m;
-	int ret = make_options(s);
+	int ret = make_options(s) ?: make_counters(s);
 
 	for (unsigned int i = 0; !ret && !bce_set_member(s->set, i, &m); i++)
 		if (m.exists)
@@ -444,7 +479,7 @@ struct bcachefs_sysfs *bcachefs_sysfs_add(struct super_block *sb)
 
 	while (!bce_set_member(set, nr_slots, &m))
 		nr_slots++;
-	s = kzalloc(struct_size(s, dir, nr_slots + 1), GFP_KERNEL);
+	s = kzalloc(struct_size(s, dir, nr_slots + 2), GFP_KERNEL);
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	bce_set_get(set);

@@ -30,4 +30,17 @@ struct bce_member_io {
 /* Return: 0; -EINVAL no such slot, or kind of I/O */
 int bce_set_member_io(struct bce_set *set, unsigned int idx, enum bce_io io, struct bce_member_io *out);
 
+/* ---- counters ---- */
+
+/* by number from 0 on; docs/format/10-superblock.md, section 10, and ours. NULL: there are no more */
+const char *bce_counter_name(unsigned int counter);
+
+struct bce_counter {
+	u64	since_assembled;
+	bool	kept;			/* in the superblock, at every clean end of writing */
+	u64	ever;			/* as far as they were kept */
+};
+/* Context: process. Return: 0; -EINVAL no such counter */
+int bce_set_counter(struct bce_set *set, unsigned int counter, struct bce_counter *out);
+
 #endif

@@ -63,6 +63,14 @@ cat /mnt/data >/dev/null
 try "reads are counted" test "$(($(word dev-0/io_done read_ios) + $(word dev-1/io_done read_ios)))" -gt "$reads"
 try "no errors" same "$(cat "$dir"/dev-?/io_errors | sort -u | paste -sd,)" "checksum 0,io 0"
 
+before=$(word counters/transaction_commit since_assembled)
+for i in 1 2 3; do mkdir "/mnt/dir$i"; done
+try "transactions are counted" test "$(($(word counters/transaction_commit since_assembled) - before))" -ge 3
+try "data written, too" test "$(word counters/io_write since_assembled)" -ge $((8 << 20 >> 9))
+try "  and read" test "$(word counters/io_read since_assembled)" -ge $((8 << 20 >> 9))
+try "a new set's begin at nothing" \
+	same "$(word counters/io_write since_creation)" "$(word counters/io_write since_assembled)"
+
 # ---- options ----
 
 # put OPTION VALUE
@@ -128,6 +136,12 @@ mount -o remount,ro /mnt
 try "remounted read-only" same "$(at state)" ro
 refuse "  nothing can be changed" put data_checksum crc32c
 mount -o remount,rw /mnt
+umount /mnt
+bcachectl stop "$device"
+device=$(bcachectl assemble "${DISK[@]}")
+mount -t bcachefs "$device" /mnt
+try "counters are kept" test "$(word counters/io_write since_creation)" -ge $((16 << 20 >> 9))
+try "  beside those since then" test "$(word counters/io_write since_assembled)" -lt $((8 << 20 >> 9))
 umount /mnt
 refuse "unmounted, it is gone" test -e "$dir"
 try "what was changed is stored" grep -q 'xxhash' <(bcachectl show-super "${DISK[0]}" | grep data_checksum)

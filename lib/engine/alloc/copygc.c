@@ -27,6 +27,7 @@
 #include <linux/slab.h>
 
 #include "engine/alloc/encode.h"
+#include "engine/util/event.h"
 
 #define COPYGC_BATCH	16
 /* batches of one pass */
@@ -147,6 +148,8 @@ static int copygc_batch(struct copygc *c)
 		if (!candidate_stands(a, pos[i]) || (c->only_nodes && !holds_nodes(a, pos[i])))
 			continue;
 		ret = c->mover->bucket(a->mover_ctx, bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]));
+		trace_bce_copygc(bce_event_set(a->config.log), bce_lru_dev(pos[i]), bce_lru_bucket(pos[i]), ret);
+		bce_event(a->config.log, BCE_EVENT_copygc, !ret);
 		c->moved += !ret;
 		if (ret == -EAGAIN)	/* the next one may be at rest */
 			ret = 0;

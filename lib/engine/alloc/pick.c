@@ -24,6 +24,7 @@
 #include <linux/minmax.h>
 
 #include "engine/alloc/encode.h"
+#include "engine/util/event.h"
 
 /* nodes that reserves are measured in */
 #define RESERVE_NODES		28
@@ -102,6 +103,8 @@ static int bucket_try(struct allocator *a, unsigned int dev, u64 bucket, unsigne
 	    info.journal_seq <= alloc_flushed_seq(a)) {
 		(*out)->gen = info.gen;
 		alloc_gen_set(a, dev, bucket, info.gen);
+		bce_event(a->config.log, BCE_EVENT_bucket_alloc, 1);
+		trace_bce_bucket_alloc(bce_event_set(a->config.log), dev, bucket, 0);
 		return 1;
 	}
 	alloc_open_put(a, *out);

@@ -36,6 +36,7 @@
 #include <linux/slab.h>
 
 #include "engine/alloc/encode.h"
+#include "engine/util/event.h"
 
 /* buckets whose places are kept while they are worked on, and how many times so many in a pass */
 #define PASS_BATCH	64
@@ -188,8 +189,12 @@ static int discard_one(struct allocator *a, unsigned int dev, u64 bucket, bool *
 		*waits = true;
 		return 0;
 	}
-	if (!ret && job.done)
+	if (!ret && job.done) {
 		atomic64_inc(&a->buckets_freed);
+		bce_event(a->config.log, BCE_EVENT_bucket_discard, 1);
+	}
+	if (ret || job.done)
+		trace_bce_bucket_discard(bce_event_set(a->config.log), dev, bucket, ret);
 	return ret;
 }
 

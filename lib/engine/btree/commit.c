@@ -40,6 +40,7 @@
 #include "engine/format/ids.h"
 #include "engine/key/text.h"
 #include "engine/key/validate.h"
+#include "engine/util/event.h"
 
 /* times that reads are renewed, as long as others go on changing their leaves */
 #define RENEW_PASSES	3
@@ -959,6 +960,7 @@ static int commit(struct commit *c)
 	if (ret)
 		return ret;
 	atomic64_inc(&c->b->commits);
+	bce_event(c->b->config.log, BCE_EVENT_transaction_commit, 1);
 	remember_node(c);
 	bce_trans_end_exclusive(t);
 	t->restarts = 0;

@@ -37,6 +37,7 @@
 #include "engine/format/ids.h"
 #include "engine/key/extent.h"
 #include "engine/key/text.h"
+#include "engine/util/event.h"
 
 /* ---- accounting deltas ---- */
 
@@ -322,6 +323,8 @@ static int replica_read(struct node_read *r, struct member_dev *m, u64 sector)
 	bce_member_io_done(m, ktime_get_ns() - start, ret);
 	bce_member_count_read(m, sectors);
 	atomic64_inc(&r->b->reads);
+	bce_event(r->b->config.log, BCE_EVENT_btree_node_read, 1);
+	trace_bce_btree_node_read(bce_event_set(r->b->config.log), r->n->id.btree_id, r->n->id.level, sectors, ret);
 	if (ret) {
 		log_node(r, BCE_ERR_btree_node_read_error, m->name, "device read failed");
 		return ret;

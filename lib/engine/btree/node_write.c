@@ -41,6 +41,7 @@
 #include "engine/format/values.h"
 #include "engine/key/text.h"
 #include "engine/sb/bdev_write.h"
+#include "engine/util/event.h"
 
 static void log_node(struct btrees *b, const struct node_id *id, const char *dev, const char *what)
 {
@@ -143,6 +144,8 @@ int bce_node_io_wait(struct btrees *b, struct node_io *io, u32 *missed)
 	*missed = io->missed;
 	if (!good)
 		log_node(b, &io->id, "no replica written", "node not written");
+	bce_event(b->config.log, BCE_EVENT_btree_node_write, 1);
+	trace_bce_btree_node_write(bce_event_set(b->config.log), io->id.btree_id, io->id.level, io->sectors, good ? 0 : -EIO);
 	atomic64_inc(&b->node_writes);
 	atomic64_add(io->sectors, &b->node_write_sectors);
 	kfree(io);

@@ -54,6 +54,7 @@
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
 #include "engine/key/text.h"
+#include "engine/util/event.h"
 
 #define NR_OLD_MAX	2
 /* pieces, and a root above them */
@@ -791,12 +792,21 @@ static void old_retire(struct replace *r, struct old_node *o)
 
 static void count(struct replace *r)
 {
-	if (r->nr_old > 1)
+	struct bce_log *log = r->b->config.log;
+
+	trace_bce_btree_node_replace(bce_event_set(log), r->btree_id, r->level, r->nr_old, r->nr_new);
+	if (r->nr_old > 1) {
 		atomic64_inc(&r->b->merges);
-	if (r->nr_new > 1)
+		bce_event(log, BCE_EVENT_btree_node_merge, 1);
+	}
+	if (r->nr_new > 1) {
 		atomic64_inc(&r->b->splits);
-	if (r->nr_old == 1 && r->nr_new == 1)
+		bce_event(log, BCE_EVENT_btree_node_split, 1);
+	}
+	if (r->nr_old == 1 && r->nr_new == 1) {
 		atomic64_inc(&r->b->rewrites);
+		bce_event(log, BCE_EVENT_btree_node_rewrite, 1);
+	}
 }
 
 static void replace_end(struct replace *r)

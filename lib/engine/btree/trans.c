@@ -41,6 +41,7 @@
 #include "engine/btree/trans_internal.h"
 #include "engine/format/ids.h"
 #include "engine/key/validate.h"
+#include "engine/util/event.h"
 
 /* restarts before nobody else may commit */
 #define RESTARTS_MAX		8
@@ -215,6 +216,8 @@ int bce_trans_restart(struct bce_trans *t)
 {
 	t->restarts++;
 	atomic64_inc(&t->btrees->restarts);
+	bce_event(t->btrees->config.log, BCE_EVENT_trans_restart, 1);
+	trace_bce_trans_restart(bce_event_set(t->btrees->config.log), t->restarts);
 	return BCE_TRANS_RESTART;
 }
 

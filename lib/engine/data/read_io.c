@@ -36,12 +36,15 @@
 
 #include "engine/data/compress.h"
 #include "engine/data/read_internal.h"
+#include "engine/util/event.h"
 
 struct read_run {
 	struct data_reader	*reader;
 	struct member_dev	*member;	/* I/O reference held */
 	struct list_head	pieces;
 	struct work_struct	work;
+	u64			sector;		/* of the device */
+	u32			sectors;
 	u64			start_ns;
 	u64			duration_ns;
 	struct bio		bio;		/* last: inline vectors follow */
@@ -105,6 +108,7 @@ static void piece_exclude_member(struct read_piece *piece, int error)
 	else
 		piece->tried |= 1ULL << piece->dev;
 	piece->last_error = error;
+	bce_event(piece->reader->c.log, BCE_EVENT_read_retry, 1);
 	bce_read_piece_again(piece);
 }
 
@@ -336,6 +340,10 @@ static void run_done_work(struct work_struct *work)
 	LIST_HEAD(pieces);
 
 	bce_member_io_done(run->member, run->duration_ns, error != 0);
+	trace_bce_read(bce_event_set(run->reader->c.log), run->member->idx, run->sector, run->sectors, run->duration_ns,
+		       error);
+	if (!error)
+		bce_event(run->reader->c.log, BCE_EVENT_io_read, run->sectors);
 	bce_member_put_io(run->member);
 	list_splice(&run->pieces, &pieces);
 	bio_put(&run->bio);
@@ -407,6 +415,8 @@ static void run_submit(struct data_reader *r, struct list_head *pieces, unsigned
 	}
 	list_splice_init(pieces, &run->pieces);
 
+	run->sector = bio->bi_iter.bi_sector;
+	run->sectors = sectors;
 	run->start_ns = ktime_get_ns();
 	if (WARN_ON_ONCE(bio_sectors(bio) != sectors)) {
 		bio_io_error(bio);

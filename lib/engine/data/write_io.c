@@ -22,6 +22,7 @@
 #include "engine/data/read_internal.h"
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
+#include "engine/util/event.h"
 
 struct write_bio {
 	struct write_extent	*e;
@@ -70,11 +71,17 @@ static void add_data(struct bio *bio, const struct write_extent *e)
 static void write_end_io(struct bio *bio)
 {
 	struct write_bio *wb = container_of(bio, struct write_bio, bio);
+	u64 ns = ktime_get_ns() - wb->start_ns;
+	struct bce_log *log = wb->e->w->c.log;
 	struct bce_closure *cl = wb->cl;
 
-	bce_member_write_done(wb->member, wb->sectors, ktime_get_ns() - wb->start_ns, bio->bi_status != 0);
+	bce_member_write_done(wb->member, wb->sectors, ns, bio->bi_status != 0);
+	trace_bce_write(bce_event_set(log), wb->member->idx, wb->e->space.ptr[wb->ptr].sector, wb->sectors, ns,
+			blk_status_to_errno(bio->bi_status));
 	if (bio->bi_status)
 		set_bit(wb->ptr, &wb->e->failed);
+	else
+		bce_event(log, BCE_EVENT_io_write, wb->sectors);
 	if (wb->e->in_place)
 		bce_nocow_written(wb->e);
 	bce_member_put_io(wb->member);

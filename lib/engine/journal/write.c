@@ -58,6 +58,7 @@
 #include <linux/timekeeping.h>
 
 #include "engine/journal/writer.h"
+#include "engine/util/event.h"
 
 /* ---- roots ---- */
 
@@ -305,6 +306,9 @@ static int flush_members(struct journal *j, u64 devs)
 
 	if (devs)
 		bad = bce_members_flush(j->c.members, devs) & bce_members_present(j->c.members);
+	if (devs)
+		bce_event(j->c.log, BCE_EVENT_io_flush, hweight64(devs));
+	trace_bce_flush(bce_event_set(j->c.log), devs, bad);
 	flush_has_failed(j, bad);
 	j->unflushed |= bad;
 	if (!j->unflushed)
@@ -579,6 +583,8 @@ static bool complete_one(struct journal *j, struct journal_buf *buf)
 
 	if (ret > 0)
 		return false;
+	bce_event(j->c.log, BCE_EVENT_journal_write, 1);
+	trace_bce_journal_write(bce_event_set(j->c.log), buf->seq, buf->sectors, buf->flush, buf->devs_ok, ret);
 	if (ret < 0) {
 		journal_fail(j, ret);
 		return false;

@@ -237,6 +237,7 @@ static void set_name_log(struct bce_set *set)
 	else
 		scnprintf(name, sizeof(name), "%pUb", set->info.user_uuid);
 	bce_log_set_name(set->log, name);
+	bce_log_set_uuid(set->log, set->info.user_uuid);
 }
 
 /* hand the chosen devices to the member table; their superblocks are kept */

@@ -13,6 +13,7 @@
 #include "engine/journal/journal.h"
 #include "engine/names/write.h"
 #include "engine/set/set_internal.h"
+#include "engine/util/event.h"
 
 struct allocator;
 struct data_writer;
@@ -45,6 +46,7 @@ struct set_rw {
 	struct bce_set		*set;
 	struct delayed_work	findings_work;
 	u64			findings_told[BCE_ERR_NR];	/* counted in the superblock, or before writing */
+	u64			counters_told[BCE_EVENT_NR];	/* to the superblock */
 	bool			was_clean;	/* how the last writer ended */
 	bool			initialized;
 	u64			next_seq;	/* of the journal */
@@ -134,6 +136,11 @@ void bce_set_findings_begin(struct bce_set *set);
 void bce_set_findings_end(struct bce_set *set);
 /* those not counted yet, to the image of the superblock; under its lock */
 void bce_set_findings_note(struct bce_set *set);
+
+/* ---- counters.c ---- */
+
+/* what is new goes to the image of the superblock; under its lock */
+void bce_set_counters_note(struct bce_set *set);
 
 /* ---- rw_rooms.c: data and names ---- */
 

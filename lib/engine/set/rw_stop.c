@@ -237,6 +237,7 @@ static int sb_write_clean(struct bce_set *set, u64 seq, const struct journal_rin
 		return -ENOMEM;
 	bce_sb_edit_begin(set->rw->sb);
 	bce_set_findings_note(set);
+	bce_set_counters_note(set);
 	ret = bce_sb_clean_set(set->rw->sb, seq, entries, clean_entries(set, entries));
 	if (!ret)
 		ret = sb_note_rings(set, seq, ends);

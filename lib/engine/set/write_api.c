@@ -23,6 +23,7 @@
 #include "engine/names/names.h"
 #include "engine/names/write.h"
 #include "engine/set/rw.h"
+#include "engine/util/event.h"
 
 /* the engine's part of a struct bce_write */
 struct write_state {
@@ -87,6 +88,8 @@ void bce_write_submit(struct bce_set *set, struct bce_write *write)
 {
 	int ret = bce_set_write_get(set);
 
+	trace_bce_file_write(bce_event_set(set->log), write->file.subvol, write->file.inum,
+			     write->bio->bi_iter.bi_sector, bio_sectors(write->bio), write->flags & BCE_WRITE_UNSTABLE);
 	if (!ret) {
 		write_submit(set, write);
 		return;

@@ -17,12 +17,16 @@
  */
 #include "engine/util/log.h"
 
+#include <linux/cpumask.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+
+#include "engine/util/event.h"
 
 #define LOG_INTERVAL_SECONDS	5
 #define LOG_ID_BURST		5	/* lines per id and interval */
@@ -54,6 +58,12 @@ struct bce_log {
 	u64			total;
 	struct log_limit	limit;
 	struct log_id		ids[BCE_ERR_NR];
+	u8			uuid[16];	/* event.h */
+	struct log_events __percpu *events;
+};
+
+struct log_events {
+	u64			nr[BCE_EVENT_NR];
 };
 
 struct bce_log *bce_log_alloc(const char *set_name)
@@ -62,6 +72,11 @@ struct bce_log *bce_log_alloc(const char *set_name)
 
 	if (!log)
 		return NULL;
+	log->events = alloc_percpu(struct log_events);
+	if (!log->events) {
+		kvfree(log);
+		return NULL;
+	}
 	spin_lock_init(&log->lock);
 	strscpy(log->name, set_name, sizeof(log->name));
 	return log;
@@ -69,8 +84,43 @@ struct bce_log *bce_log_alloc(const char *set_name)
 
 void bce_log_free(struct bce_log *log)
 {
+	if (!log)
+		return;
+	free_percpu(log->events);
 	kvfree(log);
 }
+
+void bce_log_set_uuid(struct bce_log *log, const u8 user_uuid[16])
+{
+	memcpy(log->uuid, user_uuid, sizeof(log->uuid));
+}
+
+/* ---- events ---- */
+
+void bce_event(struct bce_log *log, enum bce_event what, u64 nr)
+{
+	if (log)
+		this_cpu_add(log->events->nr[what], nr);
+}
+
+u64 bce_event_count(const struct bce_log *log, enum bce_event what)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu_ptr(log->events, cpu)->nr[what]);
+	return sum;
+}
+
+const u8 *bce_event_set(const struct bce_log *log)
+{
+	static const u8 nobody[16];
+
+	return log ? log->uuid : nobody;
+}
+
+/* ---- messages ---- */
 
 void bce_log_set_name(struct bce_log *log, const char *set_name)
 {
@@ -214,6 +264,7 @@ void bce_log_error(struct bce_log *log, enum bce_error id, const char *fmt, ...)
 	struct log_route route;
 	va_list args;
 
+	trace_bce_error(bce_event_set(log), id);
 	if (!route_error(log, id, &route))
 		return;
 	va_start(args, fmt);

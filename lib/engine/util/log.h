@@ -23,6 +23,8 @@ typedef void (*bce_log_print_fn)(void *ctx, enum bce_log_level level, int error_
 struct bce_log *bce_log_alloc(const char *set_name);
 void bce_log_free(struct bce_log *log);
 void bce_log_set_name(struct bce_log *log, const char *set_name);
+/* whom tracers are told of. Once, before anybody else has the log */
+void bce_log_set_uuid(struct bce_log *log, const u8 user_uuid[16]);
 /* @found is told of every finding: any context, any lock may be held. NULL: nobody; none runs then */
 void bce_log_set_found(struct bce_log *log, void (*found)(void *ctx, enum bce_error id), void *ctx);
 void bce_log_set_print(struct bce_log *log, bce_log_print_fn print, void *ctx);
