@@ -18,6 +18,9 @@
  * before the bucket is discarded or given out anew, and within a bucket no place is used twice. A piece of another
  * generation is looked up again, and is zeros if the file has a hole there now. So a read sees a file as it
  * was at some moment for each block, the same as a buffered one beside a truncation.
+ *
+ * With IOCB_NOWAIT (io_uring, RWF_NOWAIT) a read that would have to wait before its I/O is under way, for dirty pages to
+ * be written or a btree node to be read, is -EAGAIN; io_uring then has it done by a thread that may wait.
  */
 #include "data.h"
 
@@ -57,6 +60,8 @@ static void direct_end(struct direct_read *dr)
 		return;
 	}
 	kfree(dr);
+	if (ret > 0)
+		iocb->ki_pos += ret;
 	iocb->ki_complete(iocb, ret);
 }
 
@@ -98,6 +103,7 @@ static int direct_submit_piece(struct direct_read *dr, struct inode *inode, loff
 		.file = bcachefs_id_of(inode),
 		.bio = bio,
 		.done = piece_done,
+		.nowait = dr->iocb->ki_flags & IOCB_NOWAIT,
 		.user_pages = true,
 	};
 	atomic_inc(&dr->pending);
@@ -124,6 +130,12 @@ static size_t direct_length(struct inode *inode, loff_t pos, size_t count)
 	return pos < size ? min_t(u64, count, round_up(size - pos, SECTOR_SIZE)) : 0;
 }
 
+/* nothing is under way, because the caller does not want to wait: he is told at once */
+static bool would_wait(const struct direct_read *dr)
+{
+	return READ_ONCE(dr->error) == -EAGAIN && atomic_read(&dr->pending) == 1;
+}
+
 ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -141,6 +153,9 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 	bytes = min_t(u64, count, i_size_read(inode) - iocb->ki_pos);
 
 	/* what is dirty in the page cache is newer */
+	if ((iocb->ki_flags & IOCB_NOWAIT) &&
+	    filemap_range_needs_writeback(inode->i_mapping, iocb->ki_pos, iocb->ki_pos + count - 1))
+		return -EAGAIN;
 	ret = filemap_write_and_wait_range(inode->i_mapping, iocb->ki_pos, iocb->ki_pos + count - 1);
 	if (ret)
 		return ret;
@@ -159,8 +174,7 @@ ssize_t bcachefs_direct_read(struct kiocb *iocb, struct iov_iter *iter)
 	direct_submit(dr, inode, iocb->ki_pos, iter);
 	iov_iter_reexpand(iter, iov_iter_count(iter) + (asked - count));
 
-	if (!dr->done) {
-		iocb->ki_pos += bytes;
+	if (!dr->done && !would_wait(dr)) {
 		direct_put(dr);
 		return -EIOCBQUEUED;
 	}

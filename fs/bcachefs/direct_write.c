@@ -18,6 +18,9 @@
  * through the page cache (-ENOTBLK to our caller), which knows the rest of the block; so does a range
  * whose folios do not go, because somebody keeps making them dirty through a map.
  *
+ * With IOCB_NOWAIT only what is one bio, does not make the file longer and finds nothing cached is done, if its locks are
+ * free; else it is -EAGAIN. Waiting for space in the engine is what any write may meet.
+ *
  * Pages may change under us, so the engine copies what it makes a checksum of.
  */
 #include "data.h"
@@ -167,6 +170,14 @@ static void piece_submit(struct direct_write *dw, struct write_piece *p)
 	bce_write_submit(bcachefs_set_of(dw->inode), &p->write);
 }
 
+static bool enter(struct direct_write *dw, struct bcachefs_add_lock *l)
+{
+	if (dw->iocb->ki_flags & IOCB_NOWAIT)
+		return bcachefs_add_try(l, PAGE_BLOCKERS);
+	bcachefs_add_enter(l, PAGE_BLOCKERS);
+	return true;
+}
+
 static int direct_piece(struct direct_write *dw, struct iov_iter *from)
 {
 	struct bcachefs_add_lock *l = &to_bcachefs_inode(dw->inode)->add_lock;
@@ -177,7 +188,12 @@ static int direct_piece(struct direct_write *dw, struct iov_iter *from)
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	bytes = p->bio.bi_iter.bi_size;
-	bcachefs_add_enter(l, PAGE_BLOCKERS);
+	if (!enter(dw, l)) {
+		bio_release_pages(&p->bio, false);
+		bio_put(&p->bio);
+		iov_iter_revert(from, bytes);
+		return -EAGAIN;
+	}
 	ret = bytes ? invalidate(dw->inode->i_mapping, dw->pos, dw->pos + bytes) : -EINVAL;
 	if (!ret) {
 		piece_submit(dw, p);
@@ -217,6 +233,15 @@ static int check_alignment(struct inode *inode, loff_t pos, struct iov_iter *fro
 	return 0;
 }
 
+/* is more to be done than to send one bio? Of several, some might have been sent when another has to wait */
+static bool would_wait(struct kiocb *iocb, struct iov_iter *from)
+{
+	loff_t end = iocb->ki_pos + iov_iter_count(from);
+
+	return iov_iter_npages(from, BIO_MAX_VECS + 1) > BIO_MAX_VECS ||
+	       filemap_range_has_page(iocb->ki_filp->f_mapping, iocb->ki_pos, end - 1);
+}
+
 ssize_t bcachefs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -227,6 +252,8 @@ ssize_t bcachefs_direct_write(struct kiocb *iocb, struct iov_iter *from)
 	struct direct_write *dw;
 	int ret = check_alignment(inode, iocb->ki_pos, from);
 
+	if (!ret && (iocb->ki_flags & IOCB_NOWAIT) && would_wait(iocb, from))
+		ret = -EAGAIN;
 	if (ret)
 		return ret;
 	dw = kmalloc(sizeof(*dw), GFP_KERNEL);

@@ -45,12 +45,15 @@ static bool write_is_exclusive(struct kiocb *iocb, struct iov_iter *from)
 	       iocb->ki_pos + iov_iter_count(from) > i_size_read(inode);
 }
 
-static void write_lock_inode(struct inode *inode, bool exclusive)
+static bool write_lock_inode(struct inode *inode, bool exclusive, bool nowait)
 {
+	if (nowait)
+		return exclusive ? inode_trylock(inode) : inode_trylock_shared(inode);
 	if (exclusive)
 		inode_lock(inode);
 	else
 		inode_lock_shared(inode);
+	return true;
 }
 
 static void write_unlock_inode(struct inode *inode, bool exclusive)
@@ -105,12 +108,17 @@ static ssize_t bcachefs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	bool exclusive = !(iocb->ki_flags & IOCB_DIRECT) || write_is_exclusive(iocb, from);
+	bool nowait = iocb->ki_flags & IOCB_NOWAIT;
 	ssize_t ret;
 
 	if (!bce_set_is_rw(bcachefs_set_of(inode)))
 		return -EROFS;
+	/* the file becomes longer when the data is there: that is waited for. (Buffered: generic_write_checks() refuses) */
+	if (nowait && exclusive && (iocb->ki_flags & IOCB_DIRECT))
+		return -EAGAIN;
 	for (;;) {
-		write_lock_inode(inode, exclusive);
+		if (!write_lock_inode(inode, exclusive, nowait))
+			return -EAGAIN;
 		ret = generic_write_checks(iocb, from);
 		/* the file may have become shorter before we had the lock */
 		if (ret > 0 && !exclusive && write_is_exclusive(iocb, from))
@@ -120,6 +128,9 @@ static ssize_t bcachefs_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		write_unlock_inode(inode, exclusive);
 		if (ret != -ENOTBLK || exclusive)
 			break;
+		/* the page cache has to do with it */
+		if (nowait)
+			return -EAGAIN;
 		exclusive = true;
 	}
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
@@ -303,7 +314,7 @@ int bcachefs_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 st
 
 static int bcachefs_open(struct inode *inode, struct file *file)
 {
-	file->f_mode |= FMODE_CAN_ODIRECT;
+	file->f_mode |= FMODE_CAN_ODIRECT | FMODE_NOWAIT;
 	return generic_file_open(inode, file);
 }
 

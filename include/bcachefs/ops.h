@@ -99,6 +99,9 @@ int bce_acl_set(struct bce_set *set, struct bce_file_id inode, enum bce_xattr_ty
 int bce_inode_opt_set(struct bce_set *set, struct bce_file_id inode, unsigned int opt,
 		      const char *text);
 
+/* options that were not set for the inode itself become those of its directory. Return: 0, and whether any changed */
+int bce_inode_opts_inherit(struct bce_set *set, struct bce_file_id inode, struct bce_file_id dir, bool *changed);
+
 /* ---- subvolumes ---- */
 
 enum bce_subvolume_flags { BCE_SUBVOL_RO = 1 };

@@ -17,12 +17,13 @@ struct bce_set;
  *        multiple of 512. bi_bdev and bi_end_io are not used by the engine. Pages beyond the
  *        end of the file, holes and unwritten ranges become zeros.
  * @done: called once, in process or workqueue context, possibly before bce_read_submit()
- *        returns; may free the struct. @error: 0, -EIO, -EILSEQ, -ENOMEM, -ENOENT
+ *        returns; may free the struct. @error: 0, -EIO, -EILSEQ, -ENOMEM, -ENOENT, -EAGAIN
  */
 struct bce_read {
 	struct bce_file_id	file;
 	struct bio		*bio;
 	void			(*done)(struct bce_read *read, int error);
+	bool			nowait;		/* -EAGAIN where metadata would have to be read first */
 	bool			user_pages;	/* pages may change or be seen under us (direct I/O) */
 	void			*private;	/* caller's */
 	/* engine's */

@@ -99,6 +99,12 @@ int bce_set_go_rw(struct bce_set *set, char why[512]);
  * Source: docs/format/30-journal.md, section 10.
  */
 int bce_set_go_ro(struct bce_set *set);
+/**
+ * bce_set_stop_writing() - no more is written, as after an error
+ * What has not reached the members stays unwritten, and the set counts as not shut down cleanly. Nothing happens if it is
+ * not written. Context: process, takes no lock that is held for long.
+ */
+void bce_set_stop_writing(struct bce_set *set, const char *reason);
 /* also while it is suspended; not after an error has ended writing */
 bool bce_set_is_rw(struct bce_set *set);
 /* why writing was ended by an error; "" if it was not. Valid as long as the set */

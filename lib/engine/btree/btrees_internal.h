@@ -109,6 +109,8 @@ struct btrees {
  * Context: may sleep. Return: node, or ERR_PTR(-EIO, -ENOMEM, -EINVAL no such btree).
  */
 struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id);
+/* will locking it read nothing? Context: any */
+bool bce_root_loaded(struct btrees *b, unsigned int btree_id);
 
 /* room for an interior key's value */
 struct ptr_buf {

@@ -128,9 +128,12 @@ static int path_climb(struct btree_iter *iter)
 /* The root into the path. -ENOENT: the btree is not as high as the iterator. */
 static int path_root(struct btree_iter *iter)
 {
-	struct btree_node *root = bce_root_lock(iter->btrees, iter->btree_id);
+	struct btree_node *root;
 	int level;
 
+	if ((iter->flags & BTREE_ITER_CACHED) && !bce_root_loaded(iter->btrees, iter->btree_id))
+		return -EAGAIN;
+	root = bce_root_lock(iter->btrees, iter->btree_id);
 	if (IS_ERR(root))
 		return PTR_ERR(root);
 	level = root->id.level;
@@ -140,6 +143,15 @@ static int path_root(struct btree_iter *iter)
 	}
 	iter->path[level].node = root;
 	return level;
+}
+
+/* Is the node of level @level - 1 in memory? Where there is none that is not for us to say. */
+static bool child_is_cached(struct btree_iter *iter, unsigned int level)
+{
+	struct btree_node *n = iter->path[level].node;
+	u32 pos = bce_keyset_lower_bound(&n->set, iter->search);
+
+	return pos >= n->set.nr_u64s || bce_node_child_cached(iter->btrees, n, pos);
 }
 
 /* Lock the leaf that covers @search. */
@@ -155,6 +167,8 @@ static int path_descend(struct btree_iter *iter)
 		return path_error(iter, level);
 
 	for (; level > (int)iter->level; level--) {
+		if ((iter->flags & BTREE_ITER_CACHED) && !child_is_cached(iter, level))
+			return path_error(iter, -EAGAIN);
 		child = bce_node_child_lock(iter->btrees, iter->path[level].node, iter->search,
 					    &pos);
 		if (IS_ERR(child))

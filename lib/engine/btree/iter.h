@@ -23,6 +23,7 @@ struct snapshot_view {
 enum btree_iter_flags {
 	BTREE_ITER_PREFETCH	= 1 << 0,	/* read sibling leaves ahead */
 	BTREE_ITER_WHITEOUTS	= 1 << 1,	/* with a view: show whiteouts too */
+	BTREE_ITER_CACHED	= 1 << 2,	/* -EAGAIN where a node would have to be read */
 };
 
 /* a place among the keys of a node, valid while it is locked: node_change.h */

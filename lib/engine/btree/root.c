@@ -325,6 +325,11 @@ void bce_btree_forget(struct btrees *b, unsigned int btree_id)
 }
 EXPORT_SYMBOL_GPL(bce_btree_forget);
 
+bool bce_root_loaded(struct btrees *b, unsigned int btree_id)
+{
+	return btree_id < BTREE_ID_MAX && READ_ONCE(b->roots[btree_id]);
+}
+
 struct btree_node *bce_root_lock(struct btrees *b, unsigned int btree_id)
 {
 	struct btree_node *n;

@@ -409,7 +409,8 @@ static void walk_indirect(struct read_walk *w, u64 idx, u64 end)
 	const struct bkey *k;
 
 	bce_btree_iter_unlock(outer);
-	bce_btree_iter_init(&iter, w->r->c.btrees, BTREE_ID_reflink, 0, SPOS(0, idx, 0), 0, NULL);
+	bce_btree_iter_init(&iter, w->r->c.btrees, BTREE_ID_reflink, 0, SPOS(0, idx, 0),
+			    w->read->nowait ? BTREE_ITER_CACHED : 0, NULL);
 	w->held = &iter;
 	for (k = bce_btree_iter_peek(&iter); w->pos < end; k = bce_btree_iter_next(&iter)) {
 		u64 at = w->pos - origin;
@@ -471,6 +472,8 @@ static void walk_range(struct read_walk *w)
 	struct btree_iter iter;
 	const struct bkey *k;
 
+	if (read->nowait)
+		flags = BTREE_ITER_CACHED;
 	bce_btree_iter_init(&iter, w->r->c.btrees, BTREE_ID_extents, 0,
 			    SPOS(read->inum, w->pos, 0), flags, &read->view);
 	w->held = &iter;

@@ -45,6 +45,7 @@ struct data_read {
 	u64			inum;
 	struct snapshot_view	view;
 	void			(*done)(struct data_read *read, int error);
+	bool			nowait;		/* -EAGAIN where a btree node would have to be read first */
 	/* private to read.c */
 	atomic_t		pending;
 	int			error;

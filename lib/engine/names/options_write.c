@@ -247,3 +247,46 @@ int names_rebalance_all(struct names_writer *w)
 {
 	return names_run(w, rebalance_all_fn, NULL);
 }
+
+struct opts_inherit {
+	struct bce_file_id	id, dir;
+	bool			changed;
+};
+
+static bool inherited_move_data(const struct inode_fields *before, const struct inode_fields *f)
+{
+	for (unsigned int opt = 0; opt < INODE_OPT_NR; opt++)
+		if (names_opt_get(before, opt) != names_opt_get(f, opt) && opt_moves_data(f, opt, names_opt_get(f, opt)))
+			return true;
+	return false;
+}
+
+static int opts_inherit_fn(struct names_tx *tx, void *ctx)
+{
+	struct opts_inherit *o = ctx;
+	struct inode_fields before;
+	struct names_inode i, dir;
+	int ret = names_inode_get(tx, o->id, &i) ?: names_inode_get_ro(tx, o->dir, &dir);
+
+	if (ret)
+		return ret;
+	before = i.f;
+	o->changed = names_opts_inherit(&i.f, &dir.f);
+	if (!o->changed)
+		return 0;
+	i.f.ctime = tx->now;
+	if (inherited_move_data(&before, &i.f))
+		ret = put_rebalance_cookie(tx, i.f.inum);
+	if (!ret && !i.subvol.snap)
+		ret = names_tx_charge_move(tx, &before, &i.f);
+	return ret ?: names_inode_put(tx, &i);
+}
+
+int names_inode_opts_inherit(struct names_writer *w, struct bce_file_id inode, struct bce_file_id dir, bool *changed)
+{
+	struct opts_inherit o = { .id = inode, .dir = dir };
+	int ret = names_run(w, opts_inherit_fn, &o);
+
+	*changed = o.changed && !ret;
+	return ret;
+}

@@ -92,6 +92,7 @@ int names_acl_set(struct names_writer *w, struct bce_file_id inode, enum bce_xat
 int names_inode_opt_set(struct names_writer *w, struct bce_file_id inode, unsigned int opt,
 			const char *text);
 
+int names_inode_opts_inherit(struct names_writer *w, struct bce_file_id inode, struct bce_file_id dir, bool *changed);
 /* the whole set is marked to be looked at: options of background movement have changed. Return: 0 */
 int names_rebalance_all(struct names_writer *w);
 

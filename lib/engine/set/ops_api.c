@@ -104,6 +104,15 @@ int bce_acl_set(struct bce_set *set, struct bce_file_id inode, enum bce_xattr_ty
 }
 EXPORT_SYMBOL_GPL(bce_acl_set);
 
+int bce_inode_opts_inherit(struct bce_set *set, struct bce_file_id inode, struct bce_file_id dir, bool *changed)
+{
+	struct change_call c;
+
+	return bce_change_begin(set, &c) ?:
+	       bce_change_end(&c, names_inode_opts_inherit(&c.rw->names, inode, dir, changed));
+}
+EXPORT_SYMBOL_GPL(bce_inode_opts_inherit);
+
 int bce_inode_opt_set(struct bce_set *set, struct bce_file_id inode, unsigned int opt,
 		      const char *text)
 {

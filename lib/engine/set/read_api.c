@@ -61,6 +61,7 @@ void bce_read_submit(struct bce_set *set, struct bce_read *read)
 	data->bio = read->bio;
 	data->inum = read->file.inum;
 	data->done = read_done;
+	data->nowait = read->nowait;
 	bce_data_read(set->reader, data);
 }
 EXPORT_SYMBOL_GPL(bce_read_submit);

@@ -176,6 +176,12 @@ void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 	bce_text_exit(&text);
 }
 
+void bce_set_stop_writing(struct bce_set *set, const char *reason)
+{
+	bce_set_fail(set, "%s", reason);
+}
+EXPORT_SYMBOL_GPL(bce_set_stop_writing);
+
 /* ---- the clean section ---- */
 
 static __le64 *put_entry(__le64 *p, unsigned int type, unsigned int kind, unsigned int u64s)
