@@ -57,6 +57,9 @@ void small_set_format(struct small_set *s, const struct small_shape *shape)
 		dev[i].name = "member";
 		dev[i].sectors = shape->dev_bytes / 512;
 		dev[i].bucket_bytes = shape->bucket_bytes;
+		dev[i].label = shape->label[i];
+		if (shape->durability[i])
+			dev[i].durability = shape->durability[i];
 	}
 	if (bce_sb_format_make(img, &format, &why)) {
 		fprintf(stderr, "format: %s\n", bce_text_str(&why));

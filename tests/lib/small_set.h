@@ -21,6 +21,8 @@ struct small_shape {
 	const char	*node, *block;	/* "4k" */
 	const char	*compression;	/* NULL: none */
 	bool		nocow;		/* of all files */
+	const char	*label[SMALL_SET_DEVS];	/* NULL: none */
+	u8		durability[SMALL_SET_DEVS];	/* 0: the usual */
 };
 
 struct small_set {
