@@ -94,6 +94,7 @@ static void member_refresh(struct member_info *have, const struct member_info *n
 int bce_allocator_members_changed(struct allocator *a)
 {
 	const struct bch_sb *sb = bce_sb_edit_begin(a->config.sb);
+	unsigned int nr_devs = 0;
 	struct member_info m;
 	int ret;
 
@@ -102,8 +103,11 @@ int bce_allocator_members_changed(struct allocator *a)
 		bce_sb_member(sb, i, &m);
 		member_refresh(&a->dev[i].info, &m);
 		if (a->dev[i].info.exists)
-			a->nr_devs = i + 1;
+			nr_devs = i + 1;
 	}
+	/* writers of btree nodes look at it without the lock; it never gets less */
+	if (nr_devs > a->nr_devs)
+		WRITE_ONCE(a->nr_devs, nr_devs);
 	ret = groups_read(a, sb);
 	mutex_unlock(&a->members_lock);
 	bce_sb_edit_end(a->config.sb);

@@ -190,6 +190,6 @@ int alloc_freespace_init(struct allocator *a, unsigned int dev)
 		f.next = f.end;
 	}
 	if (!ret)
-		a->dev[dev].freespace = true;
+		WRITE_ONCE(a->dev[dev].freespace, true);	/* others take buckets meanwhile */
 	return ret;
 }

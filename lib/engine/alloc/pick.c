@@ -288,7 +288,7 @@ int alloc_bucket_pick(struct allocator *a, unsigned int dev, unsigned int data_t
 	u64 nr_free;
 	int ret;
 
-	if (!a->dev[dev].freespace)
+	if (!READ_ONCE(a->dev[dev].freespace))
 		return -ENOSPC;
 	mutex_lock(&a->dev[dev].pick_lock);
 	ret = alloc_free_buckets(a, dev, wm, &nr_free);

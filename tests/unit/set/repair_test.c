@@ -56,7 +56,7 @@
 #define FILE_BYTES	(96 << 10)
 
 static const struct small_shape shape = {
-	.nr = 2, .replicas = 1, .dev_bytes = 24 << 20, .bucket_bytes = 64 << 10, .node = "16k", .block = "2k",
+	.nr = 2, .replicas = 1, .dev_bytes = 24 << 20, .bucket_bytes = 64 << 10, .node = "32k", .block = "4k",
 };
 
 /* ---- a set with something of everything ---- */
