@@ -26,6 +26,10 @@
  * All is done under interior_lock, by one task at a time. So parents change by us, and by writes of
  * nodes, which change nothing but sectors_written. Commits never take interior_lock.
  *
+ * Replacements journal with what is kept for reclaim: they let older entries go. Not so moves, which others ask for
+ * (copygc, a member that is emptied), and which let nothing go: these wait first, before they take
+ * interior_lock, until there is more than that.
+ *
  * If anything fails before the commit, the new nodes are dropped, and what was read out counts as
  * unwritten again.
  *
@@ -57,6 +61,8 @@
 #include "engine/util/event.h"
 
 #define NR_OLD_MAX	2
+/* about what a node that is moved journals: pointers, what becomes of their buckets, backpointers, counters */
+#define MOVE_U64S	512
 /* pieces, and a root above them */
 #define NR_NEW_MAX	(NODE_PIECES_MAX + 1)
 
@@ -987,6 +993,9 @@ int bce_btree_node_rewrite(struct btrees *b, unsigned int btree_id, unsigned int
 
 	if (!b->writing.journal)
 		return -EROFS;
+	ret = bce_journal_space_wait(b->writing.journal, MOVE_U64S, JOURNAL_ALLOC);
+	if (ret)
+		return ret;
 	nofs = memalloc_nofs_save();
 	mutex_lock(&b->interior_lock);
 	n = bce_node_lock_at(b, btree_id, level, pos);

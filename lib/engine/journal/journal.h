@@ -139,6 +139,15 @@ enum journal_res_flags {
  */
 int bce_journal_res_get(struct journal *j, struct journal_res *res, unsigned int u64s,
 			enum journal_watermark wm, unsigned int flags);
+/**
+ * bce_journal_space_wait() - wait until @wm may begin an entry of @u64s words; nothing is kept
+ *
+ * For work that takes what is reserved for reclaim, in the end, but which nobody waits for: so it begins
+ * only when others could too.
+ *
+ * Context: may sleep, with no locks that reclaim needs. Return: 0, -EROFS.
+ */
+int bce_journal_space_wait(struct journal *j, unsigned int u64s, enum journal_watermark wm);
 /* header filled in; @payload_u64s words behind it are the caller's to fill. Never fails */
 struct jset_entry *bce_journal_add(struct journal *j, struct journal_res *res, unsigned int type,
 				   unsigned int btree_id, unsigned int level,

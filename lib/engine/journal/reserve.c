@@ -380,6 +380,25 @@ int bce_journal_res_get(struct journal *j, struct journal_res *res, unsigned int
 	return ret;
 }
 
+int bce_journal_space_wait(struct journal *j, unsigned int u64s, enum journal_watermark wm)
+{
+	int lowest;
+	u64 gen;
+
+	for (;;) {
+		spin_lock(&j->lock);
+		gen = atomic64_read(&j->space_gen);
+		lowest = j->error || j->stopping ? -EROFS :
+			journal_space_watermark(j, words_to_sectors(j, u64s + j->tail_u64s), true);
+		spin_unlock(&j->lock);
+		if (lowest < 0)
+			return -EROFS;
+		if (wm >= lowest)
+			return 0;
+		wait_for_space(j, gen, -ENOSPC);
+	}
+}
+
 /* ---- what goes into one ---- */
 
 struct jset_entry *bce_journal_add(struct journal *j, struct journal_res *res, unsigned int type,

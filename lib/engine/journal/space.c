@@ -16,12 +16,15 @@
  * other on members whose durabilities make up what is wanted. (Entries that turn out shorter never
  * need more buckets; nor does a member that is left out.)
  *
- * Watermarks. Beginning an entry needs a number of clean buckets to be left after it, unless it
- * fits into the bucket that is being filled anyway:
+ * Watermarks. Beginning an entry needs a number of clean buckets to be left after it:
  *
- *   JOURNAL_RECLAIM  1: it may be used only by an entry that frees another one when it is flushed
+ *   JOURNAL_RECLAIM  1: it may be used only by an entry that frees another one when it is flushed.
+ *		      None if the entry fits into the bucket that is being filled anyway
  *   JOURNAL_ALLOC    1/16 more, at least one in rings of 8 and more
  *   JOURNAL_NORMAL   1/8 more again
+ *
+ * The bucket that is being filled may be one that reclaim has begun out of its reserve: what is left of it is
+ * not for others, until there are as many clean ones again as they have to leave.
  *
  * So users stop first, while reclaim still has room for all the pointers to nodes that it writes to
  * let old entries go. The last bucket is what the flush entry needs that tells so.
@@ -226,7 +229,7 @@ static int dev_watermark(struct journal *j, struct journal_dev *d, u32 sectors, 
 	int wm;
 
 	for (wm = JOURNAL_NORMAL; wm < JOURNAL_NR_WATERMARKS; wm++) {
-		want = needed ? needed + d->reserve[wm] : 0;
+		want = needed || wm < JOURNAL_RECLAIM ? needed + d->reserve[wm] : 0;
 		if (d->nr_clean >= want + left_for_pins[wm] ||
 		    (all_clean && d->nr_clean >= want && d->nr_clean == d->nr - 1))
 			return wm;

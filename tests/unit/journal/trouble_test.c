@@ -378,6 +378,39 @@ static void blocked_are_sent_home(void **state)
 	jr_exit(&rig);
 }
 
+/* Buckets that reclaim begins when space is short are not for others, however short their entries are. */
+static void reserve_is_for_reclaim(void **state)
+{
+	struct journal_stats st;
+	struct journal_res res;
+	unsigned int i, reserved = 0;
+	struct jr_rig rig;
+	u64 seq;
+	int error;
+
+	jr_init(&rig, &one);
+	rig.keep_pins = true;
+	assert_int_equal(jr_open(&rig), 0);
+	pin_and_put(&rig, 0);
+	fill(&rig);
+	for (i = 0; i < 1000; i++) {
+		bce_journal_stats(rig.j, &st);
+		if (st.free_sectors < 2 * one.bucket_sectors)
+			break;
+		reserved = i;
+		seq = jr_put_keys(&rig, 3, JOURNAL_RECLAIM, i, &error);
+		assert_int_equal(jr_flush(&rig, seq), 0);
+		assert_int_equal(bce_journal_res_get(rig.j, &res, 4, JOURNAL_NORMAL,
+						     JOURNAL_RES_NONBLOCK), -EAGAIN);
+	}
+	assert_true(reserved > 5);
+	WRITE_ONCE(rig.keep_pins, false);
+	assert_int_equal(bce_journal_flush_pins(rig.j, U64_MAX), 0);
+	put(&rig, 1);
+	jr_stop(&rig);
+	jr_exit(&rig);
+}
+
 /* pins have a limit of their own */
 static void too_many_entries_pinned(void **state)
 {
@@ -411,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup(flushed_after_a_while, rnd_setup),
 		cmocka_unit_test_setup(blocked_get_through, rnd_setup),
 		cmocka_unit_test_setup(blocked_are_sent_home, rnd_setup),
+		cmocka_unit_test_setup(reserve_is_for_reclaim, rnd_setup),
 		cmocka_unit_test_setup(too_many_entries_pinned, rnd_setup),
 	};
 
