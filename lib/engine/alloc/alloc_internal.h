@@ -318,6 +318,11 @@ void alloc_kick_if_short(struct allocator *a, unsigned int dev, u64 nr_free);
  * Context: process, nothing held. Return: true something came free, look again
  */
 bool alloc_make_space(struct allocator *a, bool copygc);
+/*
+ * The same by moving what is in the emptiest buckets, whatever else might come free.
+ * Context: process, nothing held. Return: true something came free
+ */
+bool alloc_move_together(struct allocator *a);
 /* a stale pointer is written while the pass runs: it must not miss it */
 void alloc_gens_note(struct allocator *a, unsigned int dev, u64 bucket, u8 gen);
 

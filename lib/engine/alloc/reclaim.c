@@ -437,11 +437,9 @@ bool bce_allocator_reclaim(struct allocator *a)
 	return atomic64_read(&a->buckets_freed) != before;
 }
 
-bool alloc_make_space(struct allocator *a, bool copygc)
+bool alloc_move_together(struct allocator *a)
 {
-	if (bce_allocator_reclaim(a))
-		return true;
-	if (!copygc || !smp_load_acquire(&a->started) || READ_ONCE(a->stopping))
+	if (!smp_load_acquire(&a->started) || READ_ONCE(a->stopping))
 		return false;
 	WRITE_ONCE(a->copygc_urgent, true);
 	queue_work(a->wq, &a->copygc_work);
@@ -451,6 +449,11 @@ bool alloc_make_space(struct allocator *a, bool copygc)
 		flush_work(&a->gens_work);
 	}
 	return bce_allocator_reclaim(a);
+}
+
+bool alloc_make_space(struct allocator *a, bool copygc)
+{
+	return bce_allocator_reclaim(a) || (copygc && alloc_move_together(a));
 }
 
 /* ---- a user has read a cached pointer ---- */

@@ -213,7 +213,9 @@ static int make_room(struct allocator *a, unsigned int replicas)
 	/* what copygc could do nothing with is not tried again before there is more of it */
 	if (ret || holes < a->holes_useless + a->dev[0].info.bucket_sectors)
 		return ret;
-	alloc_make_space(a, true);
+	/* what is only to be discarded counts as room already; but copygc needs it first, to have where to move */
+	bce_allocator_reclaim(a);
+	alloc_move_together(a);
 	ret = room_read(a, replicas, &after);
 	if (ret)
 		return ret;

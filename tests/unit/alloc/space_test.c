@@ -473,6 +473,30 @@ static void test_copygc(void **state)
 	alloc_rig_check(&r);
 }
 
+/* A bucket that only has to be discarded is no reason not to move what is in the others. */
+static void test_copygc_for_promise(void **state)
+{
+	static const struct alloc_mover_ops ops = { .bucket = mover };
+	unsigned int nr = fill(BCH_DATA_user);
+	struct space_reservation res;
+	struct bkey gone = { .type = KEY_TYPE_deleted,
+			     .p = SPOS(INUM, nr * SBB_BUCKET_SECTORS, U32_MAX) };
+
+	for (unsigned int i = 1; i < nr; i++)
+		assert_int_equal(bce_trans_run(r.mem.b, cut, &i, 0, NULL), 0);
+	assert_int_equal(alloc_rig_put(&r, BTREE_ID_extents, &gone), 0);
+	alloc_rig_check(&r);
+
+	nr_moved = 0;
+	bce_allocator_set_mover(r.a, &ops, NULL);
+	assert_int_equal(bce_allocator_start(r.a), 0);
+	assert_int_equal(bce_space_reserve(r.a, &res, 3 * SBB_BUCKET_SECTORS, 1), 0);
+	bce_space_unreserve(r.a, &res);
+	bce_allocator_stop(r.a);
+	assert_true(nr_moved > 2);
+	alloc_rig_check(&r);
+}
+
 #define TEST(f)		cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define TEST_ONE(f)	cmocka_unit_test_setup_teardown(f, setup_one, teardown)
 
@@ -496,6 +520,7 @@ int main(void)
 		TEST(test_promises),
 		TEST_ONE(test_usage),
 		TEST_ONE(test_copygc),
+		TEST_ONE(test_copygc_for_promise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
