@@ -297,7 +297,7 @@ static int next_inline(struct write_op *op, struct write_extent *e, unsigned int
 	return 0;
 }
 
-static int next_extent(struct write_op *op)
+static int next_extent(struct write_op *op, struct write_run *run)
 {
 	struct write_extent *e = &op->e[op->nr];
 	struct write_how how = op_how(op);
@@ -319,19 +319,21 @@ static int next_extent(struct write_op *op)
 	bio_advance_iter(op->req->bio, &op->iter, e->sectors << SECTOR_SHIFT);
 	op->pos += e->sectors;
 	op->nr++;
-	bce_write_extent_submit(e, &op->cl);
+	bce_write_run_add(run, e, &op->cl);
 	return 0;
 }
 
 static void batch_send(struct write_op *op)
 {
+	struct write_run run = { };
 	struct blk_plug plug;
 	int ret = 0;
 
 	op->nr = 0;
 	blk_start_plug(&plug);
 	while (!ret && op->iter.bi_size && op->nr < WRITE_BATCH)
-		ret = next_extent(op);
+		ret = next_extent(op, &run);
+	bce_write_run_end(&run, &op->cl);
 	blk_finish_plug(&plug);
 	if (ret && ret != -EAGAIN)
 		op->error = ret;

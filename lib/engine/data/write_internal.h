@@ -148,6 +148,14 @@ void bce_nocow_admit(struct data_writer *w, struct nocow_held *h);
 int bce_write_bioset_init(struct bio_set *bs, unsigned int nr);
 /* to all members; each write holds a reference of @cl. Failures: e->failed */
 void bce_write_extent_submit(struct write_extent *e, struct bce_closure *cl);
+/* extents of one array, of one bio, that follow one another on all their members, not yet submitted. Zeroed: none */
+struct write_run {
+	struct write_extent	*e;
+	unsigned int		nr, bvecs;
+};
+/* the same as bce_write_extent_submit(), now or together with those that come next: see bce_write_run_end() */
+void bce_write_run_add(struct write_run *r, struct write_extent *e, struct bce_closure *cl);
+void bce_write_run_end(struct write_run *r, struct bce_closure *cl);
 /*
  * All writes have ended. What failed is written to other members; replicas that cannot be are done
  * without, down to @required. Return: 0; -EIO. Context: may sleep

@@ -2,6 +2,11 @@
 /*
  * Extents to the devices: one bio for each replica, all at once.
  *
+ * What a large write is cut into mostly lies one behind the other on the members, too: then it goes out in one bio
+ * for each (a run), as the limits of devices and schedulers ask for more than one extent. Only what is written
+ * straight from the caller's pages waits for the next extent, which is made in no time; what is compressed or encrypted
+ * is on its way while the next is made.
+ *
  * bi_end_io only notes which pointers failed and drops the closure's reference. What follows is
  * done by whoever owns the closure, in process context (settle): for the replicas that failed, space
  * is taken on other members and the data written there, until all are written or no member is left.
@@ -25,10 +30,11 @@
 #include "engine/util/event.h"
 
 struct write_bio {
-	struct write_extent	*e;
+	struct write_extent	*e;		/* [nr] */
+	unsigned int		nr;
 	struct bce_closure	*cl;
 	struct member_dev	*member;	/* I/O reference held */
-	unsigned int		ptr;		/* index in e->space */
+	unsigned int		ptr;		/* index in e->space of each */
 	u32			sectors;
 	u64			start_ns;
 	struct bio		bio;		/* last: inline vectors follow */
@@ -52,8 +58,18 @@ static unsigned int extent_bvecs(const struct write_extent *e)
 			   bce_bio_count_bvecs(e->src, e->iter, BIO_MAX_VECS);
 }
 
+/* of the caller's pages: those of @nr extents, which follow one another there */
+static struct bvec_iter run_iter(const struct write_extent *e, unsigned int nr)
+{
+	struct bvec_iter iter = e->iter;
+
+	for (unsigned int i = 1; i < nr; i++)
+		iter.bi_size += e[i].iter.bi_size;
+	return iter;
+}
+
 /* the vectors were counted before: there is room for all */
-static void add_data(struct bio *bio, const struct write_extent *e)
+static void add_data(struct bio *bio, const struct write_extent *e, unsigned int nr)
 {
 	struct bvec_iter i;
 	struct bio_vec bv;
@@ -62,11 +78,17 @@ static void add_data(struct bio *bio, const struct write_extent *e)
 		bce_bio_add_virtual(bio, e->buffer, stored_bytes(e));
 		return;
 	}
-	__bio_for_each_bvec(bv, e->src, i, e->iter)
+	__bio_for_each_bvec(bv, e->src, i, run_iter(e, nr))
 		__bio_add_page(bio, bv.bv_page, bv.bv_len, bv.bv_offset);
 }
 
 /* ---- writing ---- */
+
+static void ptr_failed(struct write_extent *e, unsigned int nr, unsigned int ptr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		set_bit(ptr, &e[i].failed);
+}
 
 static void write_end_io(struct bio *bio)
 {
@@ -79,7 +101,7 @@ static void write_end_io(struct bio *bio)
 	trace_bce_write(bce_event_set(log), wb->member->idx, wb->e->space.ptr[wb->ptr].sector, wb->sectors, ns,
 			blk_status_to_errno(bio->bi_status));
 	if (bio->bi_status)
-		set_bit(wb->ptr, &wb->e->failed);
+		ptr_failed(wb->e, wb->nr, wb->ptr);
 	else
 		bce_event(log, BCE_EVENT_io_write, wb->sectors);
 	if (wb->e->in_place)
@@ -89,22 +111,26 @@ static void write_end_io(struct bio *bio)
 	bce_closure_put(cl);
 }
 
-static void ptr_submit(struct write_extent *e, unsigned int ptr, struct bce_closure *cl)
+/* pointer @ptr of @nr extents that follow one another there; more than one are all straight */
+static void ptr_submit(struct write_extent *e, unsigned int nr, unsigned int ptr, struct bce_closure *cl)
 {
 	const struct extent_ptr *p = &e->space.ptr[ptr];
 	struct member_dev *m = bce_member_get_io(e->w->c.members, p->dev);
 	struct write_bio *wb;
+	unsigned int bvecs;
 	struct bio *bio;
 
 	if (!m) {
-		set_bit(ptr, &e->failed);
+		ptr_failed(e, nr, ptr);
 		if (e->in_place)
 			bce_nocow_written(e);
 		return;
 	}
-	bio = bio_alloc_bioset(m->bdev, extent_bvecs(e), REQ_OP_WRITE, GFP_NOIO, &e->w->bios);
+	bvecs = nr == 1 ? extent_bvecs(e) : bce_bio_count_bvecs(e->src, run_iter(e, nr), BIO_MAX_VECS);
+	bio = bio_alloc_bioset(m->bdev, bvecs, REQ_OP_WRITE, GFP_NOIO, &e->w->bios);
 	wb = container_of(bio, struct write_bio, bio);
 	wb->e = e;
+	wb->nr = nr;
 	wb->cl = cl;
 	wb->member = m;
 	wb->ptr = ptr;
@@ -114,7 +140,7 @@ static void ptr_submit(struct write_extent *e, unsigned int ptr, struct bce_clos
 		bio->bi_opf |= e->src->bi_opf & (REQ_SYNC | REQ_PRIO | REQ_IDLE);
 		bio->bi_ioprio = e->src->bi_ioprio;
 	}
-	add_data(bio, e);
+	add_data(bio, e, nr);
 	wb->sectors = bio_sectors(bio);
 	wb->start_ns = ktime_get_ns();
 	bce_closure_get(cl);
@@ -122,16 +148,60 @@ static void ptr_submit(struct write_extent *e, unsigned int ptr, struct bce_clos
 }
 
 /* pointers from @first on */
-static void submit_from(struct write_extent *e, unsigned int first, struct bce_closure *cl)
+static void submit_from(struct write_extent *e, unsigned int nr, unsigned int first, struct bce_closure *cl)
 {
 	for (unsigned int i = first; i < e->space.nr; i++)
-		ptr_submit(e, i, cl);
+		ptr_submit(e, nr, i, cl);
 }
 
 void bce_write_extent_submit(struct write_extent *e, struct bce_closure *cl)
 {
 	if (e->type == KEY_TYPE_extent)
-		submit_from(e, 0, cl);
+		submit_from(e, 1, 0, cl);
+}
+
+/* ---- runs ---- */
+
+static bool is_straight(const struct write_extent *e)
+{
+	return !e->buffer && !e->in_place;
+}
+
+/* does @e lie behind @before on each of its members? */
+static bool lies_behind(const struct write_extent *before, const struct write_extent *e)
+{
+	if (e->space.nr != before->space.nr)
+		return false;
+	for (unsigned int i = 0; i < e->space.nr; i++)
+		if (e->space.ptr[i].dev != before->space.ptr[i].dev ||
+		    e->space.ptr[i].sector != before->space.ptr[i].sector + before->crc.compressed_size)
+			return false;
+	return true;
+}
+
+void bce_write_run_end(struct write_run *r, struct bce_closure *cl)
+{
+	if (r->nr)
+		submit_from(r->e, r->nr, 0, cl);
+	r->nr = 0;
+}
+
+void bce_write_run_add(struct write_run *r, struct write_extent *e, struct bce_closure *cl)
+{
+	unsigned int bvecs;
+
+	if (e->type != KEY_TYPE_extent)
+		return;
+	bvecs = extent_bvecs(e);
+	if (r->nr && (e != r->e + r->nr || !is_straight(e) || r->bvecs + bvecs > BIO_MAX_VECS ||
+		      !lies_behind(e - 1, e)))
+		bce_write_run_end(r, cl);
+	if (!r->nr)
+		*r = (struct write_run) { .e = e };
+	r->nr++;
+	r->bvecs += bvecs;
+	if (!is_straight(e))
+		bce_write_run_end(r, cl);
 }
 
 /* ---- failures ---- */
@@ -230,7 +300,7 @@ int bce_write_extent_settle(struct write_extent *e, const struct write_how *how,
 		if (!nr)
 			break;
 		bce_closure_init(&cl, NULL);
-		submit_from(e, e->space.nr - nr, &cl);
+		submit_from(e, 1, e->space.nr - nr, &cl);
 		bce_closure_sync(&cl);
 	}
 	return e->space.nr && e->space.nr >= required ? 0 : -EIO;

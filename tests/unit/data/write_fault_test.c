@@ -142,6 +142,55 @@ static void one_member_fails(void **state)
 	}
 }
 
+static unsigned int nr_keys(struct data_rig *r)
+{
+	struct btree_iter iter;
+	unsigned int nr = 0;
+
+	bce_btree_iter_init(&iter, r->mem.b, BTREE_ID_extents, 0, POS_MIN, 0, NULL);
+	for (const struct bkey *k = bce_btree_iter_peek(&iter); k; k = bce_btree_iter_next(&iter))
+		nr++;
+	bce_btree_iter_exit(&iter);
+	return nr;
+}
+
+static blk_status_t count_writes(struct bio *bio, void *priv)
+{
+	struct failing *f = priv;
+
+	if (bio_op(bio) == REQ_OP_WRITE)
+		__atomic_fetch_add(&f->writes, 1, __ATOMIC_RELAXED);
+	return BLK_STS_OK;
+}
+
+/* extents that follow one another on a member go there together, if nothing has to be done to the data */
+static void one_bio_for_many(void **state)
+{
+	for (int compressed = 0; compressed < 2; compressed++) {
+		struct failing f = { .fault = { .before = count_writes } };
+		struct data_rig r;
+
+		begin(&r, false);
+		r.opts.data_checksum = BCH_CSUM_OPT_crc32c;
+		r.opts.compression = compressed ? BCH_COMPRESSION_OPT_lz4 : 0;
+		r.opts.data_replicas = 1;
+		f.fault.priv = &f;
+		for (unsigned int dev = 0; dev < RIG_DEVS; dev++)
+			kapi_bdev_set_fault(r.bdev[dev], &f.fault);
+		assert_int_equal(write_all(&r, old_data), 0);
+		assert_true(nr_keys(&r) > 1);
+		if (compressed)
+			assert_int_equal(f.writes, nr_keys(&r));
+		else
+			assert_true(f.writes < nr_keys(&r));
+		expect(&r, old_data, BYTES);
+		rig_check(&r);
+		for (unsigned int dev = 0; dev < RIG_DEVS; dev++)
+			heal_member(&r, dev);
+		rig_exit(&r);
+	}
+}
+
 /* only two members are left for three copies: two will do, if one is required; three will not */
 static void fewer_replicas(void **state)
 {
@@ -643,6 +692,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_member_fails),
+		cmocka_unit_test(one_bio_for_many),
 		cmocka_unit_test(fewer_replicas),
 		cmocka_unit_test(all_members_fail),
 		cmocka_unit_test(unstable_pages),
