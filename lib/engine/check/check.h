@@ -29,6 +29,7 @@ struct check {
 	/* [64]: each member's own superblock. NULL: its superblock and journal buckets are believed */
 	const struct bch_sb *const	*dev_sb;
 	const struct journal_replay	*replay;	/* key version, journal's members, clean or not */
+	bool				in_use;		/* being written: what is unlinked may be open */
 	u32				node_sectors;
 	u32				block_sectors;
 

@@ -136,7 +136,7 @@ static int check(struct check *c, struct name_mend *mend)
 		return -ENOMEM;
 	n->c = c;
 	n->mend = mend;
-	n->clean = c->replay && c->replay->clean;
+	n->clean = c->replay && c->replay->clean && !c->in_use;
 	ret = run(n);
 	kvfree(n->snapshot);
 	kvfree(n->version);

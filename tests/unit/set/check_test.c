@@ -63,6 +63,24 @@ static void check_while_written(void **state)
 	}
 }
 
+/* a file without a name that somebody has open is no finding, though the set was shut down cleanly before */
+static void unlinked_and_open(void **state)
+{
+	struct bce_create what = { .mode = S_IFREG | 0644 };
+	struct bce_file_id dir;
+	struct bce_inode inode;
+	struct set_image image;
+	struct test_set t;
+
+	set_image_begin(&image, 2, &t, &dir);
+	assert_int_equal(bce_create(t.set, dir, "open", 4, &what, &inode), 0);
+	assert_int_equal(bce_unlink(t.set, dir, "open", 4, false, &inode), 0);
+	assert_int_equal(set_image_check(t.set), 0);
+	assert_int_equal(bce_inode_release(t.set, inode.id), 0);
+	assert_int_equal(set_image_check(t.set), 0);
+	set_image_end(&image, &t);
+}
+
 /* ---- while others write, and buckets are discarded ---- */
 
 struct writers {
@@ -127,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_while_written),
+		cmocka_unit_test(unlinked_and_open),
 		cmocka_unit_test(check_beside_writers),
 	};
 
