@@ -79,6 +79,18 @@ static bool split_brain_testable(const struct bch_sb *a, const struct bch_sb *b)
 	       le16_to_cpu(b->version) >= BCH_VERSION_member_seq;
 }
 
+/*
+ * Is what @c has a write for all, @best among them, that reached @c and not @best before a crash? Then nothing has been
+ * written to @c without @best, and it is one that was away since.
+ */
+static bool written_together(const struct bch_sb *best, const struct bch_sb *c)
+{
+	struct member_info m;
+
+	bce_sb_member(c, best->dev_idx, &m);
+	return m.exists && m.seq == le64_to_cpu(c->seq);
+}
+
 /* Was @c written while @best was away? Says so and returns true. */
 static bool is_split(const struct bch_sb *best, struct sb_candidate *c, struct text_buf *why)
 {
@@ -95,7 +107,7 @@ static bool is_split(const struct bch_sb *best, struct sb_candidate *c, struct t
 		return true;
 	}
 	bce_sb_member(best, c->sb->dev_idx, &m);
-	if (m.seq && m.seq < own_seq) {
+	if (m.seq && m.seq < own_seq && !written_together(best, c->sb)) {
 		bce_text_printf(why, "%s: has sequence number %llu, member %u saw it last at %llu: split brain\n",
 				c->name, (unsigned long long)own_seq, best->dev_idx,
 				(unsigned long long)m.seq);

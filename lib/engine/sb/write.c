@@ -312,7 +312,24 @@ static void count_errors(struct sb_writer *w, unsigned int dev)
 	*counted = now;
 }
 
-/* the common part as it is to be written */
+/* does the set have a member that is not written to? */
+static bool some_are_away(struct sb_writer *w, const struct write_round *r)
+{
+	unsigned int members = 0;
+	struct member_info m;
+
+	for (unsigned int dev = 0; dev < BCH_MEMBERS_MAX; dev++) {
+		bce_sb_member(w->sb, dev, &m);
+		members += m.exists;
+	}
+	return r->nr < members;
+}
+
+/*
+ * The common part as it is to be written. Without all members one number is left out: the one that those who are
+ * away may have got by the last write for all, if a crash came before others had it. Of two different superblocks
+ * with one number nobody could say which is the later.
+ */
 static int common_prepare(struct sb_writer *w, struct write_round *r)
 {
 	unsigned int i;
@@ -323,7 +340,7 @@ static int common_prepare(struct sb_writer *w, struct write_round *r)
 		ret = sb_derived_sections(w);
 	if (ret)
 		return ret;
-	seq = le64_to_cpu(w->sb->seq) + 1;
+	seq = le64_to_cpu(w->sb->seq) + (some_are_away(w, r) ? 2 : 1);
 	w->sb->seq = cpu_to_le64(seq);
 	w->sb->write_time = cpu_to_le64(ktime_get_real_seconds());
 	memcpy(w->sb->magic, bchfs_magic, sizeof(bchfs_magic));

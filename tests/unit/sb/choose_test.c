@@ -175,6 +175,21 @@ static void split_brain(void **state)
 	trio_exit(&t);
 }
 
+/* the last write for all reached one only, and the others went on without it */
+static void crash_while_written(void **state)
+{
+	struct trio t;
+
+	trio_init(&t);
+	set_seq(&t.b[2], 11, 1001);
+	for (unsigned int j = 0; j < NR; j++)
+		sbb_member(&t.b[2], j)->seq = cpu_to_le64(11);
+	write_together(&t, 12, 1002, 3);
+	assert_int_equal(choose(&t, false), 0);
+	assert_verdicts(&t, SB_USE, SB_USE, SB_USE);
+	trio_exit(&t);
+}
+
 static void split_brain_same_seq(void **state)
 {
 	struct trio t;
@@ -299,6 +314,7 @@ int main(void)
 		cmocka_unit_test(foreign),
 		cmocka_unit_test(removed),
 		cmocka_unit_test(split_brain),
+		cmocka_unit_test(crash_while_written),
 		cmocka_unit_test(split_brain_same_seq),
 		cmocka_unit_test(clones),
 		cmocka_unit_test(too_small),
