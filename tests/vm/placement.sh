@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Targets of a mounted set of three members under two labels: of the set, of a directory, for metadata; missing, and with
-# members of more durability.
+# Targets of a mounted set of three members under two labels: of the set, of a directory, for metadata; full, missing, and
+# with members of more durability.
 # vehicle: uml
 # images: new:96M new:128M new:128M
 . "$TOP/tests/vm/lib.sh"
@@ -52,6 +52,12 @@ import json, sys
 print(*{r["copies"] for r in json.load(sys.stdin)["replicas"] if r["data"] == "btree"})'
 }
 try "  in two copies" same "$(copies)" 2
+before=$(on user)
+try "more than the target holds can be written" write /mnt/big 100
+after=$(grown "$before" "$(on user)")
+try "  to others when it is full ($after)" test "$(echo "$after" | awk '{ print ($1 > 40 && $2 + $3 > 10) }')" = 1
+rm /mnt/big /mnt/a
+sync
 try "two copies" eval 'echo 2 >"$sys/options/data_replicas"'
 before=$(on user)
 write /mnt/two 8
