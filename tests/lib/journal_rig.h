@@ -13,7 +13,7 @@
 
 #define JR_DEVS		3
 #define JR_RING_FIRST	4		/* first bucket of each ring */
-#define JR_RING_MAX	32
+#define JR_RING_MAX	128
 #define JR_BTREE	BTREE_ID_rebalance_work
 #define JR_ROOTS	3		/* btrees 0.. have roots that change */
 

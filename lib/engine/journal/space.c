@@ -42,6 +42,7 @@
  */
 #include "engine/journal/journal.h"
 
+#include <linux/bug.h>
 #include <linux/errno.h>
 #include <linux/math.h>
 #include <linux/math64.h>
@@ -135,6 +136,8 @@ int journal_devs_init(struct journal *j)
 		ret = dev_init(j, dev, m);
 		bce_member_put_io(m);
 	}
+	/* an entry lies in one bucket */
+	j->grow_bytes_max = min(j->grow_bytes_max, j->max_bytes);
 	return ret;
 }
 
@@ -333,6 +336,8 @@ u64 journal_space_place(struct journal *j, unsigned int dev, u32 sectors, u64 se
 	struct journal_dev *d = &j->dev[dev];
 	u64 sector;
 
+	if (WARN_ON_ONCE(sectors > d->bucket_sectors))
+		return U64_MAX;
 	if (d->used_sectors + sectors > d->bucket_sectors ||
 	    (late && d->bucket_seq[d->cur_idx] > seq)) {
 		if (!d->nr_clean)

@@ -20,6 +20,7 @@
 #include "../../lib/journal_rig.h"
 #include "../../lib/random.h"
 #include "engine/format/ids.h"
+#include "engine/journal/writer.h"
 #include "kapi/kapi.h"
 
 extern unsigned int journal_pin_slots_min;
@@ -411,6 +412,39 @@ static void reserve_is_for_reclaim(void **state)
 	jr_exit(&rig);
 }
 
+/* Entries grow with what comes while others are being written: not beyond a bucket, however long the ring. */
+static void no_longer_than_a_bucket(void **state)
+{
+	static const struct jr_options long_ring = {
+		.nr = 1, .ring_nr = 96, .bucket_sectors = 128, .block_sectors = 8,
+		.csum_type = BCH_CSUM_crc32c_nonzero,
+	};
+	struct journal_stats before, st;
+	struct journal_res res;
+	u32 longest = 0;
+	struct jr_rig rig;
+	u64 seq = 0;
+
+	jr_init(&rig, &long_ring);
+	assert_int_equal(jr_open(&rig), 0);
+	bce_journal_stats(rig.j, &before);
+	for (unsigned int i = 0; i < 4000; i++) {
+		assert_int_equal(bce_journal_res_get(rig.j, &res, 500, JOURNAL_NORMAL, 0), 0);
+		seq = res.seq;
+		bce_journal_res_put(rig.j, &res);
+		bce_journal_stats(rig.j, &st);
+		if (st.entries > before.entries)
+			longest = max_t(u32, longest, (st.sectors_written - before.sectors_written) /
+					(st.entries - before.entries));
+	}
+	assert_int_equal(jr_flush(&rig, seq), 0);
+	assert_true(longest > 32);
+	for (unsigned int i = 0; i < JOURNAL_BUFS; i++)
+		assert_true(rig.j->buf[i].bytes <= long_ring.bucket_sectors * SECTOR_BYTES);
+	jr_stop(&rig);
+	jr_exit(&rig);
+}
+
 /* pins have a limit of their own */
 static void too_many_entries_pinned(void **state)
 {
@@ -445,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup(blocked_get_through, rnd_setup),
 		cmocka_unit_test_setup(blocked_are_sent_home, rnd_setup),
 		cmocka_unit_test_setup(reserve_is_for_reclaim, rnd_setup),
+		cmocka_unit_test_setup(no_longer_than_a_bucket, rnd_setup),
 		cmocka_unit_test_setup(too_many_entries_pinned, rnd_setup),
 	};
 
