@@ -31,7 +31,7 @@ void bce_data_heal(void *writer, u64 inum, u32 snapshot, u64 sector, u64 devs)
 	}
 	spin_unlock(&w->heal_lock);
 	if (queued)
-		queue_work(w->wq, &w->heal_work);
+		queue_work(w->more_wq, &w->heal_work);
 }
 
 struct find_bad {
@@ -109,7 +109,7 @@ void bce_data_unpause(struct data_writer *w)
 	spin_lock(&w->heal_lock);
 	w->heal_paused = false;
 	spin_unlock(&w->heal_lock);
-	queue_work(w->wq, &w->heal_work);
+	queue_work(w->more_wq, &w->heal_work);
 }
 
 static bool next_heal(struct data_writer *w, struct heal_request *out)

@@ -13,7 +13,7 @@
  *                                                       one transaction: all keys of the batch
  *                                                         and the inode
  *                                                       space and buffers given back
- *                                                       more of the bio? the next batch, here
+ *                                                       more of the bio? the next batch (more_wq)
  *                                                       flush, if asked for;  done()
  *
  * A batch is at most WRITE_BATCH extents, or ends where a buffer would have to be waited for: who
@@ -54,6 +54,7 @@
 #define WRITE_BATCH		16
 #define KEYS_PER_STEP		64
 #define OPS_RESERVED		4
+#define INDEX_THREADS		16
 #define BIOS_RESERVED		64
 #define BUFFERS_IDLE		32
 
@@ -400,18 +401,28 @@ static void op_end(struct write_op *op)
 	bce_closure_return_with_destructor(&op->cl, op_free);
 }
 
+static void op_more(struct bce_closure *cl);
+
 static void op_index(struct bce_closure *cl)
 {
 	struct write_op *op = container_of(cl, struct write_op, cl);
 	unsigned int nofs = memalloc_nofs_save();
 
 	batch_end(op);
-	if (op->iter.bi_size && !op->error) {
-		batch_send(op);
-		bce_closure_continue_at(&op->cl, op_index, op->w->wq);
-	} else {
+	if (op->iter.bi_size && !op->error)
+		bce_closure_continue_at(&op->cl, op_more, op->w->more_wq);
+	else
 		op_end(op);
-	}
+	memalloc_nofs_restore(nofs);
+}
+
+static void op_more(struct bce_closure *cl)
+{
+	struct write_op *op = container_of(cl, struct write_op, cl);
+	unsigned int nofs = memalloc_nofs_save();
+
+	batch_send(op);
+	bce_closure_continue_at(&op->cl, op_index, op->w->wq);
 	memalloc_nofs_restore(nofs);
 }
 
@@ -490,6 +501,19 @@ void bce_data_write(struct data_writer *w, struct data_write *write)
 
 /* ---- the writer ---- */
 
+/*
+ * What follows the devices is done on the processor that took the interrupt, and by not more threads than are of use: they
+ * wait for btrees and the journal, and for nothing that others of their queue give back. Making the next batch is
+ * another matter: it waits for buffers, which are given back by those threads, of which there may be one only when
+ * memory is short.
+ */
+static int writer_workqueues(struct data_writer *w)
+{
+	w->wq = alloc_workqueue("bce_write", WQ_MEM_RECLAIM, INDEX_THREADS);
+	w->more_wq = alloc_workqueue("bce_write_more", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return w->wq && w->more_wq ? 0 : -ENOMEM;
+}
+
 static int writer_init(struct data_writer *w)
 {
 	size_t max_bytes = (size_t)max(w->c.encoded_extent_max_sectors, w->c.block_sectors) *
@@ -506,8 +530,7 @@ static int writer_init(struct data_writer *w)
 		ret = bce_write_bioset_init(&w->bios, BIOS_RESERVED);
 	if (ret)
 		return ret;
-	w->wq = alloc_workqueue("bce_write", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	return w->wq ? bce_move_init(w) : -ENOMEM;
+	return writer_workqueues(w) ?: bce_move_init(w);
 }
 
 int bce_data_writer_alloc(struct data_writer **out, const struct data_writer_config *config)
@@ -541,6 +564,8 @@ void bce_data_writer_free(struct data_writer *w)
 {
 	if (!w)
 		return;
+	if (w->more_wq)
+		destroy_workqueue(w->more_wq);
 	if (w->wq)
 		destroy_workqueue(w->wq);
 	bce_move_exit(w);

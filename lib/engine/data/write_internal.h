@@ -45,6 +45,7 @@ struct data_writer {
 	struct buffer_pool		source;		/* what is compressed: held within one call */
 	struct buffer_pool		stored;		/* what goes to the devices */
 	struct workqueue_struct		*wq;		/* everything after the devices */
+	struct workqueue_struct		*more_wq;	/* what waits for buffers that those on @wq give back */
 	struct ratelimit_state		complaints;
 	u64				features;	/* known to be set; only ever grows */
 	/* old keys that one transaction changes at most; fewer where journal entries are short */
