@@ -52,6 +52,13 @@ void kapi_alloc_fail(u64 nth, bool from)
 	pthread_mutex_unlock(&fail_lock);
 }
 
+static bool fail_nowait;
+
+void kapi_alloc_fail_nowait(bool on)
+{
+	WRITE_ONCE(fail_nowait, on);
+}
+
 u64 kapi_alloc_failed(void)
 {
 	u64 n;
@@ -74,6 +81,8 @@ bool kapi_alloc_should_fail(gfp_t gfp)
 {
 	bool hit;
 
+	if (unlikely(READ_ONCE(fail_nowait)) && !gfpflags_allow_blocking(gfp))
+		return true;
 	if (likely(!READ_ONCE(fail.armed)) || (gfp & __GFP_NOFAIL))
 		return false;
 	pthread_mutex_lock(&fail_lock);

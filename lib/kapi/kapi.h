@@ -44,6 +44,9 @@ void kapi_warn_reset(void);
  */
 void kapi_alloc_fail(u64 nth, bool from);
 
+/* Memory is short: what may not wait for it gets none, all others do. */
+void kapi_alloc_fail_nowait(bool on);
+
 /* Allocations failed on purpose since kapi_alloc_fail(). */
 u64 kapi_alloc_failed(void);
 

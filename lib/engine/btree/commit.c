@@ -45,8 +45,6 @@
 /* times that reads are renewed, as long as others go on changing their leaves */
 #define RENEW_PASSES	3
 
-/* times that memory for a node is had outside of its lock before giving up */
-#define MEMORY_TRIES	4
 
 /**
  * struct commit_node - a node to be changed
@@ -636,6 +634,8 @@ static int node_prepare(struct commit *c, struct commit_node *cn)
 	}
 	if (likely(!bce_node_reserve(cn->n, nr, words, GFP_NOWAIT | __GFP_NOWARN)))
 		return 0;
+	if (c->t->spare && bce_open_take_room(&cn->n->open, nr, words, c->t->spare))
+		return 0;
 	c->want_entries = cn->n->open.nr + nr;
 	c->want_words = cn->n->open.nr_words + words;
 	return TRY_MEMORY;
@@ -651,16 +651,16 @@ static int nodes_prepare(struct commit *c)
 	return ret;
 }
 
-/* Without locks: see that there is memory for what could not be had at once. */
-static int memory_wait(const struct commit *c)
+/*
+ * Without locks: get what could not be had at once, and keep it for the next try, which may be that of a transaction
+ * that has begun anew: our own locks may have spoilt what it had read. One more node has room then.
+ */
+static int memory_wait(struct commit *c)
 {
-	struct open_keys o;
-	int ret;
-
-	bce_open_init(&o, 0);
-	ret = bce_open_reserve(&o, 2 * c->want_entries, 2 * c->want_words, GFP_NOFS);
-	bce_open_exit(&o);
-	return ret;
+	if (!c->t->spare)
+		c->t->spare = kzalloc(sizeof(*c->t->spare), GFP_NOFS);
+	return c->t->spare ? bce_open_reserve(c->t->spare, 2 * c->want_entries, 2 * c->want_words, GFP_NOFS) :
+			     -ENOMEM;
 }
 
 /* ---- journal ---- */
@@ -880,7 +880,6 @@ static int try_commit(struct commit *c)
 
 static int commit_until_done(struct commit *c)
 {
-	unsigned int memory_tries = 0;
 	int ret;
 
 	for (;;) {
@@ -889,7 +888,7 @@ static int commit_until_done(struct commit *c)
 			c->fresh = true;
 			ret = 0;
 		} else if (ret == TRY_MEMORY) {
-			ret = memory_tries++ < MEMORY_TRIES ? memory_wait(c) : -ENOMEM;
+			ret = memory_wait(c);
 		} else if (ret == TRY_JOURNAL) {
 			ret = res_wait(c);
 		} else {

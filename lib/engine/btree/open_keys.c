@@ -102,6 +102,38 @@ static bool has_room(const struct open_keys *o, u32 nr, u32 words)
 	return o->max - o->nr >= nr && o->max_words - o->nr_words >= words;
 }
 
+/* Return: the array of before */
+static struct open_entry *move_entries(struct open_keys *o, struct open_entry *to, u32 max)
+{
+	struct open_entry *old = o->entry;
+
+	if (o->nr)
+		memcpy(to, old, o->nr * sizeof(*to));
+	o->entry = to;
+	o->max = max;
+	return old;
+}
+
+/* Without the dead ones. Return: the array of before */
+static u64 *move_words(struct open_keys *o, u64 *to, u32 max)
+{
+	u64 *old = o->words;
+	u32 at = 0, i;
+
+	for (i = 0; i < o->nr; i++) {
+		const struct disk_key *k = open_disk_key(o, i);
+
+		memcpy(to + at, k, k->u64s * sizeof(*to));
+		o->entry[i].at = at;
+		at += k->u64s;
+	}
+	o->words = to;
+	o->max_words = max;
+	o->nr_words = at;
+	o->dead_words = 0;
+	return old;
+}
+
 static int grow_entries(struct open_keys *o, u32 nr, gfp_t gfp)
 {
 	u32 max = max3(ENTRIES_MIN, o->nr + nr, 2 * o->nr);
@@ -112,18 +144,13 @@ static int grow_entries(struct open_keys *o, u32 nr, gfp_t gfp)
 	entry = kvmalloc_array(max, sizeof(*entry), gfp);
 	if (!entry)
 		return -ENOMEM;
-	if (o->nr)
-		memcpy(entry, o->entry, o->nr * sizeof(*entry));
-	kvfree(o->entry);
-	o->entry = entry;
-	o->max = max;
+	kvfree(move_entries(o, entry, max));
 	return 0;
 }
 
-/* New words, without the dead ones of before. */
 static int grow_words(struct open_keys *o, u32 words, gfp_t gfp)
 {
-	u32 live = o->nr_words - o->dead_words, at = 0, i;
+	u32 live = o->nr_words - o->dead_words;
 	u32 max = max3(WORDS_MIN, live + words, 2 * live);
 	u64 *to;
 
@@ -132,18 +159,7 @@ static int grow_words(struct open_keys *o, u32 words, gfp_t gfp)
 	to = kvmalloc_array(max, sizeof(*to), gfp);
 	if (!to)
 		return -ENOMEM;
-	for (i = 0; i < o->nr; i++) {
-		const struct disk_key *k = open_disk_key(o, i);
-
-		memcpy(to + at, k, k->u64s * sizeof(*to));
-		o->entry[i].at = at;
-		at += k->u64s;
-	}
-	kvfree(o->words);
-	o->words = to;
-	o->max_words = max;
-	o->nr_words = at;
-	o->dead_words = 0;
+	kvfree(move_words(o, to, max));
 	return 0;
 }
 
@@ -152,6 +168,22 @@ int bce_open_reserve(struct open_keys *o, u32 nr, u32 words, gfp_t gfp)
 	if (likely(has_room(o, nr, words)))
 		return 0;
 	return grow_entries(o, nr, gfp) ?: grow_words(o, words, gfp);
+}
+
+bool bce_open_take_room(struct open_keys *o, u32 nr, u32 words, struct open_keys *spare)
+{
+	u32 live = o->nr_words - o->dead_words, max = o->max;
+
+	if (o->max - o->nr < nr && spare->max >= o->nr + nr) {
+		spare->entry = move_entries(o, spare->entry, spare->max);
+		spare->max = max;
+	}
+	max = o->max_words;
+	if (o->max_words - o->nr_words < words && spare->max_words >= live + words) {
+		spare->words = move_words(o, spare->words, spare->max_words);
+		spare->max_words = max;
+	}
+	return has_room(o, nr, words);
 }
 
 /* ---- changing ---- */

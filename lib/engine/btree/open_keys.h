@@ -96,6 +96,12 @@ void bce_open_key(const struct open_keys *o, u32 i, struct bkey *out);
  * After it bce_open_put() cannot fail for so many. Return: 0 or -ENOMEM.
  */
 int bce_open_reserve(struct open_keys *o, u32 nr, u32 words, gfp_t gfp);
+/**
+ * bce_open_take_room() - the same without an allocation
+ * @spare: empty, with room that was reserved before; it gets what @o had, to be given back by bce_open_exit()
+ * Return: whether there is room now; what was enough of @spare has been taken even if not.
+ */
+bool bce_open_take_room(struct open_keys *o, u32 nr, u32 words, struct open_keys *spare);
 /* put @k at its position; there is room */
 void bce_open_put(struct open_keys *o, const struct bkey *k, unsigned int flags);
 

@@ -184,6 +184,10 @@ void bce_trans_exit(struct bce_trans *t)
 {
 	bce_trans_end_exclusive(t);
 	chunks_free(t);
+	if (t->spare)
+		bce_open_exit(t->spare);
+	kfree(t->spare);
+	t->spare = NULL;
 }
 EXPORT_SYMBOL_GPL(bce_trans_exit);
 

@@ -41,6 +41,7 @@ struct trans_read;
 struct trans_hook;
 
 /* private; on the caller's stack */
+struct open_keys;
 struct bce_trans {
 	struct btrees		*btrees;
 	struct trans_chunk	*chunks;
@@ -55,6 +56,7 @@ struct bce_trans {
 	struct btree_node	*last_node;	/* of the last commit: where the next key may go */
 	struct bpos		last_min, last_max;
 	u8			last_btree_id;
+	struct open_keys	*spare;		/* room for nodes that was not to be had under their locks; or NULL */
 	unsigned int		restarts;
 	bool			exclusive;	/* has restarted often: nobody else commits now */
 	u64			journal_seq;	/* of the last commit */
