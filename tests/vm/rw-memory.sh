@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# 128 MiB of memory, and several times as much to be written, packed out, mapped, read and removed: nothing hangs, no process is killed for
+# 192 MiB of memory, and several times as much to be written, packed out, mapped, read and removed: nothing hangs, no process is killed for
 # want of memory and no allocation of ours fails, all is there.
 # vehicle: uml
 # images: new:1G new:1G
-# options: --mem 128 --timeout 300
+# options: --mem 192 --timeout 300
 . "$TOP/tests/vm/lib.sh"
 export DM_DISABLE_UDEV=1
 modprobe dm-bcache && modprobe bcachefs || exit 1
@@ -34,12 +34,12 @@ for i in range(int(sys.argv[1])):
 PYTHON
 }
 
-# large NAME MAPPED: a file of 200 MiB in random order, some of it twice, then read and compared
+# large NAME MAPPED: a file of 128 MiB in random order, some of it twice, then read and compared
 large() {
 	python3 - "$@" <<'PYTHON'
 import mmap, os, random, sys
 path, mapped = '/mnt/' + sys.argv[1], sys.argv[2] == 'mapped'
-BLOCK, BLOCKS = 1 << 16, 3200
+BLOCK, BLOCKS = 1 << 16, 2048
 random.seed(path)
 
 def contents(block, version):
@@ -84,12 +84,12 @@ nothing_lacked() {
 	! dmesg | grep -E 'Out of memory|oom-kill|page allocation failure|blocked for more than' | grep -v 'kthreadd: page' | sed 's/^/# /' | grep .
 }
 
-try "20000 small files" many 20000
+try "10000 small files" many 10000
 try "large ones written and verified" large_two written
 try "  by mapping" large_two mapped
 drop_caches
-try "the small ones are there" all_there 20000
-try "a walk" test "$(find /mnt/many -type f | wc -l)" = 20000
+try "the small ones are there" all_there 10000
+try "a walk" test "$(find /mnt/many -type f | wc -l)" = 10000
 try "removed" rm -r /mnt/many /mnt/written.? /mnt/mapped.?
 try "unmounted" umount /mnt
 try "taken apart" bcachectl stop "$device"
