@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 
 #include "engine/btree/iter.h"
+#include "engine/btree/trans_internal.h"
 #include "engine/check/check.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
@@ -31,7 +32,11 @@ static int trigger_key(void *ctx, struct bce_trans *t, enum btree_trigger_phase 
 
 static int trigger_finish(void *ctx, struct bce_trans *t)
 {
-	return 0;
+	struct names_rig *r = container_of((struct names_trigger *)ctx, struct names_rig, trigger);
+
+	if (!r->restart_every || t->restarts || __atomic_add_fetch(&r->commits, 1, __ATOMIC_RELAXED) % r->restart_every)
+		return 0;
+	return bce_trans_restart(t);
 }
 
 static const struct btree_trigger_ops triggers = { trigger_key, trigger_finish };

@@ -24,6 +24,8 @@ struct names_rig {
 	u64			random;		/* 0: RIG_SEED always; else counts up */
 	u64			features_set;
 	u64			in_use;		/* inode that somebody has open; 0: none */
+	unsigned int		restart_every;	/* each n-th commit is begun anew, when all is ready for it; 0: none */
+	unsigned int		commits;
 	void			(*on_now)(struct names_rig *r);	/* before each transaction of names; may be NULL */
 	void			*ctx;		/* the test's */
 };

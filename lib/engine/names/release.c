@@ -38,6 +38,7 @@ struct version {
 	bool			interior;	/* there is no telling without */
 	u64			sectors_before;	/* data was removed */
 	struct bpos		pos;		/* how far keys have been removed */
+	struct bpos		next;		/* how far they will be by what is under way */
 	bool			done;
 };
 
@@ -118,7 +119,7 @@ static int remove_some(struct names_tx *tx, struct version *v, unsigned int btre
 		if (ret)
 			return ret;
 	}
-	v->pos = pos;
+	v->next = pos;
 	return 0;
 }
 
@@ -138,8 +139,9 @@ static int remove_keys(struct names_writer *w, struct version *v,
 	int ret;
 
 	/* what could not be committed is tried again from the same position */
-	v->pos = SPOS(v->inum, 0, 0);
+	v->next = SPOS(v->inum, 0, 0);
 	do {
+		v->pos = v->next;
 		ret = names_run(w, fn, v);
 	} while (!ret && !v->done);
 	return ret;

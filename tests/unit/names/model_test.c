@@ -765,6 +765,7 @@ static void random_operations(void **state)
 	struct model *m = calloc(1, sizeof(*m));
 
 	names_rig_init(&m->r, NULL);
+	m->r.restart_every = 3;
 	make_names(m);
 	m->sub[0] = (struct m_subvol) { .id = 1, .root = 4096 };
 	ino_add(&m->sub[0], 4096, S_IFDIR | 0755);

@@ -900,6 +900,27 @@ static void quotas_are_listed(void **state)
 	names_rig_exit(&r);
 }
 
+/* of more keys than go at once, some transactions begun anew: none stays */
+static void many_keys_go(void **state)
+{
+	struct bce_inode file;
+	struct names_rig r;
+	char name[32];
+
+	names_rig_init(&r, NULL);
+	file = made(&r, root, "file", S_IFREG | 0644);
+	for (int i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "name %d", i);
+		OK(names_xattr_set(&r.w, file.id, BCE_XATTR_USER, name, "x", 1, 0));
+	}
+	OK(unlink_name(&r, root, "file", false));
+	r.restart_every = 2;
+	OK(names_inode_release(&r.w, file.id));
+	assert_int_equal(names_rig_count(&r, BTREE_ID_xattrs, -1), 0);
+	clean(&r);
+	names_rig_exit(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -912,6 +933,7 @@ int main(void)
 		cmocka_unit_test(ctime_is_not_lowered),
 		cmocka_unit_test(new_files_with_attributes),
 		cmocka_unit_test(attributes),
+		cmocka_unit_test(many_keys_go),
 		cmocka_unit_test(options),
 		cmocka_unit_test(subvolume_ids_do_not_come_again),
 		cmocka_unit_test(subvolumes),
