@@ -115,6 +115,14 @@ const char *bce_set_fail_reason(const struct bce_set *set);
  */
 void bce_set_on_error_end(struct bce_set *set, void (*ended)(void *ctx), void *ctx);
 
+/*
+ * @changed is called once something has happened that the facts below show: the start is over, a member has failed, an error
+ * has ended writing. Context: as @ended above. One listens at a time, the last who asked to
+ */
+void bce_set_on_change(struct bce_set *set, void (*changed)(void *ctx), void *ctx);
+/* nothing happens if it is not @ctx who listens; no call to it runs any more */
+void bce_set_off_change(struct bce_set *set, void *ctx);
+
 /* what happens when the format's rules are found broken while the set is written; as stored */
 enum bce_errors_policy {
 	BCE_ERRORS_CONTINUE,		/* the call that met it fails, the rest goes on */
@@ -203,7 +211,7 @@ struct bce_set_info {
 	int	start_error;
 	u8	nr_members;		/* slots that hold a member */
 	u8	nr_present;
-	bool	degraded;
+	bool	degraded;		/* members are missing, or there and failed */
 	bool	acl;
 	u8	quota_types;		/* bits, of the superblock */
 	u8	errors_policy;		/* enum bce_errors_policy, of the superblock */

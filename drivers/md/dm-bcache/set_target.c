@@ -30,6 +30,7 @@
 #include <linux/key-type.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <keys/user-type.h>
 
 #include <bcachefs/set.h>
@@ -45,7 +46,23 @@ struct set_target {
 	struct bce_set		*set;
 	bool			active;		/* we attached the set's members */
 	bool			suspended;	/* and keep them from being written */
+	struct work_struct	event_work;	/* tells dm, which sleeps for it */
 };
+
+static void set_event_work(struct work_struct *work)
+{
+	struct set_target *t = container_of(work, struct set_target, event_work);
+
+	dm_table_event(t->ti->table);
+}
+
+/* who waits for events of the device ("dmsetup wait", polls of the control device) looks at its status */
+static void set_changed(void *ctx)
+{
+	struct set_target *t = ctx;
+
+	schedule_work(&t->event_work);
+}
 
 static dev_t target_devt(struct set_target *t)
 {
@@ -183,6 +200,7 @@ static int set_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		return -ENOMEM;
 	}
 	t->ti = ti;
+	INIT_WORK(&t->event_work, set_event_work);
 	ret = set_args_parse(&t->args, ti, argc, argv);
 	if (ret)
 		goto free;
@@ -233,6 +251,8 @@ static void set_dtr(struct dm_target *ti)
 {
 	struct set_target *t = ti->private;
 
+	bce_set_off_change(t->set, t);
+	cancel_work_sync(&t->event_work);
 	bce_set_detach(t->set, t);
 	/* of a table that was replaced or wiped: who waited goes on, or learns that writing has ended */
 	set_resume(ti);
@@ -272,6 +292,7 @@ static int take_over(struct set_target *t, struct bce_set *running)
 	bce_set_get(running);
 	t->set = running;
 	t->active = true;
+	bce_set_on_change(running, set_changed, t);
 	DMINFO("%pUb: members taken over by a new table", &t->args.uuid);
 exit:
 	kfree(why);
@@ -297,6 +318,7 @@ static int set_preresume(struct dm_target *ti)
 	if (ret)
 		return ret;
 	t->active = true;
+	bce_set_on_change(t->set, set_changed, t);
 	return bce_set_start_async(t->set);
 }
 

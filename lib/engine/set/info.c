@@ -79,7 +79,7 @@ void bce_set_info(struct bce_set *set, struct bce_set_info *out)
 	memcpy(out->label, sb->label, sizeof(out->label));
 	spin_unlock(&set->label_lock);
 	bce_sb_presence(set->best.sb, present, &presence);
-	out->degraded = presence.missing != 0;
+	out->degraded = presence.missing || bce_members_failed(set->members);
 	info_capacity(set, out);
 }
 EXPORT_SYMBOL_GPL(bce_set_info);

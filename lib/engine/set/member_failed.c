@@ -98,6 +98,8 @@ int bce_set_members_failed(struct bce_set *set, u64 devs, const char *what)
 		ret = mark(set, new_ones, what);
 	}
 	bce_sb_edit_end(set->rw->sb);
+	if (new_ones)
+		bce_set_tell_changed(set);
 	if (!ret && new_ones && READ_ONCE(set->rw->alloc))
 		ret = bce_allocator_members_changed(set->rw->alloc);
 	return ret;

@@ -90,6 +90,8 @@ void bce_set_rw_free(struct bce_set *set);
 
 /* writing ends here and now, for the reason given */
 __printf(2, 3) void bce_set_fail(struct bce_set *set, const char *fmt, ...);
+/* something that bce_set_info() or bce_set_member() show has changed: bce_set_on_change(). Context: any process context */
+void bce_set_tell_changed(struct bce_set *set);
 
 /* nothing is only in memory, and nothing pins the journal. 0; -EBUSY, -EIO, -EROFS */
 int bce_set_flush_all(struct bce_set *set);

@@ -154,6 +154,34 @@ void bce_set_on_error_end(struct bce_set *set, void (*ended)(void *ctx), void *c
 }
 EXPORT_SYMBOL_GPL(bce_set_on_error_end);
 
+void bce_set_tell_changed(struct bce_set *set)
+{
+	spin_lock(&set->ended_lock);
+	if (set->changed)
+		set->changed(set->changed_ctx);
+	spin_unlock(&set->ended_lock);
+}
+
+void bce_set_on_change(struct bce_set *set, void (*changed)(void *ctx), void *ctx)
+{
+	spin_lock(&set->ended_lock);
+	set->changed = changed;
+	set->changed_ctx = ctx;
+	spin_unlock(&set->ended_lock);
+}
+EXPORT_SYMBOL_GPL(bce_set_on_change);
+
+void bce_set_off_change(struct bce_set *set, void *ctx)
+{
+	spin_lock(&set->ended_lock);
+	if (set->changed_ctx == ctx) {
+		set->changed = NULL;
+		set->changed_ctx = NULL;
+	}
+	spin_unlock(&set->ended_lock);
+}
+EXPORT_SYMBOL_GPL(bce_set_off_change);
+
 void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 {
 	struct set_rw *rw = smp_load_acquire(&set->rw);
@@ -170,6 +198,7 @@ void bce_set_fail(struct bce_set *set, const char *fmt, ...)
 		if (rw->journal)
 			bce_journal_halt(rw->journal);
 		tell_ended(set);
+		bce_set_tell_changed(set);
 		bce_log_line(set->log, BCE_LOG_ERR, "%s: the set is read-only from now on",
 			     bce_text_str(&text));
 	}

@@ -80,7 +80,9 @@ struct bce_set {
 	enum bce_errors_policy	errors_policy;
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;
-	spinlock_t		ended_lock;	/* both, and @fail_reason */
+	void			(*changed)(void *ctx);	/* bce_set_on_change() */
+	void			*changed_ctx;
+	spinlock_t		ended_lock;	/* all four, and @fail_reason */
 	spinlock_t		label_lock;	/* info.label */
 	char			fail_reason[128];	/* written under @ended_lock, before RW_FAILED */
 

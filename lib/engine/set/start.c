@@ -178,6 +178,7 @@ static int start_run(struct bce_set *set)
 	if (ret)
 		bce_log_line(set->log, BCE_LOG_ERR, "start failed: error %d", ret);
 	wake_up_all(&set->start_wait);
+	bce_set_tell_changed(set);
 	return ret;
 }
 

@@ -147,8 +147,22 @@ static void lose(struct small_set *s, unsigned int dev, const struct small_set *
 	free(buf);
 }
 
+static void count_change(void *ctx)
+{
+	++*(unsigned int *)ctx;
+}
+
+static bool is_degraded(struct bce_set *set)
+{
+	struct bce_set_info info;
+
+	bce_set_info(set, &info);
+	return info.degraded;
+}
+
 static void goes_on(bool clean)
 {
+	unsigned int changes = 0;
 	struct small_set s, then;
 	struct member_info m;
 	struct failing f;
@@ -156,6 +170,8 @@ static void goes_on(bool clean)
 	make(&s, 2, 2);
 	assert_int_equal(put(s.set, 0), 0);
 	small_set_copy(&then, &s);
+	bce_set_on_change(s.set, count_change, &changes);
+	assert_false(is_degraded(s.set));
 	fail_from_now(&s, 1, &f);
 	for (unsigned int i = 1; i < 40; i++)
 		assert_int_equal(put(s.set, i), 0);
@@ -165,9 +181,14 @@ static void goes_on(bool clean)
 	assert_string_equal(bce_set_fail_reason(s.set), "");
 	assert_int_equal(state_of(s.set, 0), MEMBER_RW);
 	assert_int_equal(state_of(s.set, 1), MEMBER_FAILED);
+	assert_true(is_degraded(s.set));
+	assert_int_equal(changes, 1);
+	bce_set_off_change(s.set, &f);		/* who never listened */
 	for (unsigned int i = 0; i < 40; i++)
 		expect(s.set, i);
+	bce_set_off_change(s.set, &changes);
 	assert_int_equal(small_set_close(&s, clean), 0);
+	assert_int_equal(changes, 1);
 	record_of(&s, 0, 1, &m);
 	assert_int_equal(m.state, MEMBER_FAILED);
 	if (clean)
