@@ -425,8 +425,10 @@ static int read_back(struct sb_writer *w, struct target *t)
 		return ret;
 	}
 	if (ret) {
-		bce_log_line(w->log, BCE_LOG_WARN, "member %u (%s): %srewriting it", t->m->idx,
-			     t->m->name, bce_text_str(&why));
+		/* of a member that has failed nothing else is expected: a disk that was pulled */
+		if (!bce_member_is_failed(t->m))
+			bce_log_line(w->log, BCE_LOG_WARN, "member %u (%s): %srewriting it", t->m->idx,
+				     t->m->name, bce_text_str(&why));
 		bce_text_exit(&why);
 		return 0;
 	}
@@ -456,7 +458,7 @@ static void flush_all(struct sb_writer *w, struct write_round *r)
 		int error = bce_member_write_wait(&t->io);
 
 		t->flushed = !error;
-		if (error)
+		if (error && !bce_member_is_failed(t->m))
 			bce_log_line(w->log, BCE_LOG_ERR,
 				     "member %u (%s): flush failed (error %d), its superblock is left as it was",
 				     t->m->idx, t->m->name, error);
