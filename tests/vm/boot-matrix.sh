@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A boot with a set for each line of the table in docs/boot.md: complete, members missing or late, old copies, equal copies,
-# halves written without each other, encrypted. Twice, with the same outcome; members of refused sets keep every byte.
+# halves written without each other, encrypted, one label for two sets, one UUID for two sets, a damaged superblock, a newer
+# version. Twice, with the same outcome; members of refused sets keep every byte.
 # vehicle: qemu-6.1 qemu-6.12
 # runs: host
 . "$TOP/tests/vm/lib.sh"
@@ -54,7 +55,20 @@ sets_made() {
 	make_set clone 1 && copy clone.0 clone.copy &&
 	make_set early 2 &&
 	make_set late 2 --replicas=2 &&
-	late_disk early.1 && late_disk late.1
+	late_disk early.1 && late_disk late.1 &&
+	make_set dented 2 && damage_first_superblock dented.0 &&
+	make_set twin 1 && UUID[twin1]=${UUID[twin]} && mv "$WORK/twin.0" "$WORK/twin1.0" &&
+	make_set twin 1 && UUID[twin2]=${UUID[twin]} && mv "$WORK/twin.0" "$WORK/twin2.0" && unset 'UUID[twin]' &&
+	make_set newer 1 && "$TOP/tests/vm/superblock.py" "$WORK/newer.0" version=$NEWER_VERSION &&
+	make_set foreign 2 && make_set stranger 1 &&
+	"$TOP/tests/vm/superblock.py" "$WORK/stranger.0" "user_uuid=${UUID[foreign]}"
+}
+
+NEWER_VERSION=2048	# 2.0
+
+# one that a set's device would show as its own, were it not for the copies
+damage_first_superblock() {
+	printf garbage | dd of="$WORK/$1" bs=1 seek=$((4096 + 300)) conv=notrunc status=none
 }
 
 # behind a MiB of zeros, so that nothing is seen on the disk itself
@@ -63,20 +77,23 @@ late_disk() {
 		truncate -s 65M "$WORK/disk.$1"
 }
 
-IMAGES=(short.2 plain.1 split.1 stale.copy stale.1 lost.0 crypt.0 clone.copy late.0 plain.0 short.0 clone.0 early.0 split.0
-	stale.0 disk.early.1 disk.late.1)
-REFUSED="lost.0 split.0 split.1 clone.0 clone.copy"
+IMAGES=(short.2 plain.1 split.1 stale.copy twin1.0 stale.1 lost.0 newer.0 crypt.0 clone.copy late.0 dented.1 foreign.1 plain.0
+	short.0 clone.0 early.0 split.0 stale.0 stranger.0 dented.0 twin2.0 foreign.0 disk.early.1 disk.late.1)
+REFUSED="lost.0 split.0 split.1 clone.0 clone.copy newer.0 foreign.0 foreign.1 stranger.0"
 
 early_script() {
 	local name
 	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro,x-systemd.device-timeout=600 0 0"
-	for name in short early stale; do
+	for name in short early stale dented twin1 twin2; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=600 0 0"
 	done
 	echo "UUID=${UUID[crypt]} /mnt/crypt bcachefs ro,x-systemd.device-timeout=600 0 0"
-	echo "LABEL=late /mnt/late bcachefs ro,nofail 0 0"
-	echo "UUID=${UUID[split]} /mnt/split bcachefs ro,nofail 0 0"
-	echo "UUID=${UUID[clone]} /mnt/clone bcachefs ro,nofail 0 0"
+	for name in late twin; do
+		echo "LABEL=$name /mnt/$name bcachefs ro,nofail 0 0"
+	done
+	for name in split clone newer foreign; do
+		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,nofail 0 0"
+	done
 	echo "UUID=${UUID[lost]} /mnt/lost bcachefs ro,x-systemd.device-timeout=30 0 0'"
 	echo "DROP_INS='bcache-last-resort@${UUID[early]}.timer Timer OnActiveSec="
 	echo "bcache-last-resort@${UUID[early]}.timer Timer OnActiveSec=60'"

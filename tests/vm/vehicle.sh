@@ -19,6 +19,8 @@
 #   --early      a file that the initramfs sources (busybox) when the guest's root is complete in /new, before systemd starts
 #                (run-qemu)
 #   --append     words for the kernel command line (run-qemu; may be repeated)
+#   --monitor    a socket at which QEMU's monitor answers (monitor.py), by which disks can be pulled and put back: device
+#                dev-diskN in portN for the N-th image, from 0 (run-qemu)
 #
 # SCRIPT runs as root in the guest, with $O (build/) first in PATH and the images' devices, in order, in $DISKS. Its
 # standard output and error are ours. What it leaves in /results is in $RESULTS afterwards, beside console.log. Our exit
@@ -35,6 +37,7 @@ TIMEOUT=600
 RO_IMAGES=
 EARLY=
 APPEND=
+MONITOR=
 ENVIRONMENT=()
 IMAGES=()
 
@@ -65,6 +68,7 @@ parse_arguments() {
 		--ro-images) RO_IMAGES=1 ;;
 		--early) EARLY=$(realpath -e "${2:?}"); shift ;;
 		--append) APPEND+=" ${2:?}"; shift ;;
+		--monitor) MONITOR=${2:?}; shift ;;
 		--env) ENVIRONMENT+=("${2:?}"); shift ;;
 		-*) usage ;;
 		*) break ;;

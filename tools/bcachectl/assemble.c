@@ -103,9 +103,9 @@ static int resolve_recorded(struct scan_list *out, const char *text)
 {
 	struct scan_filter f = { };
 	struct record_list records;
+	unsigned int i, nr_unusable = 0;
 	char **paths;
 	u8 uuid[16];
-	unsigned int i;
 	int ret;
 
 	if (!strncasecmp(text, "UUID=", 5))
@@ -114,13 +114,20 @@ static int resolve_recorded(struct scan_list *out, const char *text)
 	if (ret)
 		return ret;
 	paths = calloc(records.nr + 1, sizeof(*paths));
-	for (i = 0; paths && i < records.nr; i++)
+	for (i = 0; paths && i < records.nr; i++) {
 		paths[i] = records.rec[i].path;
+		nr_unusable += !records.rec[i].sb;
+	}
 	ret = paths ? scan_paths_there(out, paths, records.nr) : -ENOMEM;
 	free(paths);
 	records_exit(&records);
 	if (ret)
 		return ret;
+	if (!out->nr && nr_unusable) {
+		complain("set \"%s\": unsupported: no superblock that can be used on %u of its devices, see above; nothing is assembled and nothing written",
+			 text, nr_unusable);
+		return -EOPNOTSUPP;
+	}
 	if (!out->nr || uuid_arg_parse(text, uuid))
 		return found_nothing(text);
 	f.user_uuid = uuid;

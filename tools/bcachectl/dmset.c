@@ -250,6 +250,20 @@ bool dmset_exists(const char *uuid)
 	return exists;
 }
 
+/* is there a device of that name which is not @dm_uuid? */
+static bool name_is_taken(const char *name, const char *dm_uuid)
+{
+	struct dm_task *t = task_create(DM_DEVICE_INFO, name);
+	bool taken = false;
+	struct dm_info info;
+
+	if (t && dm_task_run(t) && dm_task_get_info(t, &info))
+		taken = info.exists && strcmp(dm_task_get_uuid(t), dm_uuid);
+	if (t)
+		dm_task_destroy(t);
+	return taken;
+}
+
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
 		 bool read_only)
 {
@@ -265,6 +279,9 @@ int dmset_create(const char *name, const char *uuid, uint64_t sectors, const cha
 		ret = task_run_synced(t);
 	if (t)
 		dm_task_destroy(t);
+	/* the library does not always hand on what the kernel answered */
+	if (ret && name_is_taken(name, dm_uuid))
+		ret = -EBUSY;
 	return ret;
 }
 

@@ -53,7 +53,7 @@ bool dmset_exists(const char *uuid);
 /* of a status line or a table's parameters, which lose it; "" at the end */
 const char *dmset_next_word(char **rest);
 
-/* load and start a table; @name may be in use already: -EEXIST. Return: 0 or -errno */
+/* load and start a table. Return: 0; -EBUSY another device has that name; -errno */
 int dmset_create(const char *name, const char *uuid, uint64_t sectors, const char *params,
 		 bool read_only);
 /* the table's parameters, to be freed; NULL: none. @read_only: of the table */
