@@ -41,6 +41,27 @@ static void print_text(const struct dmset *s)
 	}
 }
 
+/* members that udev has met and the set does without */
+static void print_late(const struct dmset *s)
+{
+	struct seen_set seen;
+	unsigned int i, nr = 0;
+
+	if (seen_set_read(s->uuid, &seen))
+		goto exit;
+	for (i = 0; i < seen.nr_cand; i++)
+		if (seen_set_is_late(&seen.cand[i], s)) {
+			printf("  %2u  %-20s late    the others were written meanwhile: it is not used\n",
+			       seen.cand[i].sb->dev_idx, seen.cand[i].name);
+			nr++;
+		}
+	if (nr)
+		printf("      to take it in, unmount the set, then:\n"
+		       "      bcachectl stop %s && bcachectl assemble UUID=%s\n", s->name, s->uuid);
+exit:
+	seen_set_exit(&seen);
+}
+
 /* the sets that were asked for, by any of their names; none: all */
 struct wanted {
 	char		*const *names;
@@ -71,10 +92,12 @@ static int take_assembled(const struct dmset *s, void *ctx)
 	dmset_path(s->name, path, sizeof(path));
 	if (!is_wanted(w, s->uuid, s->name, path))
 		return 0;
-	if (w->sets)
+	if (w->sets) {
 		json_object_array_add(w->sets, status_set_json(s));
-	else
+	} else {
 		print_text(s);
+		print_late(s);
+	}
 	return 0;
 }
 

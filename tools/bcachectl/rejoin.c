@@ -12,6 +12,9 @@
  * be brought up to date by the engine, which it does when the set is started. So a set that is
  * mounted read-write is told about, not touched; unmounting and assembling it anew takes the member
  * in.
+ *
+ * A disk that was pulled while the set was written keeps its place in the table, as failed; when it
+ * is back it is another device, which takes that place.
  */
 #include "rejoin.h"
 
@@ -104,50 +107,75 @@ static void tell(event_fn fn, void *ctx, const struct dmset *set, enum event_kin
 static void tell_late(event_fn fn, void *ctx, const struct dmset *set, int index,
 		      const char *device, const char *why)
 {
-	char text[300];
+	char text[400];
 
 	snprintf(text, sizeof(text), "member %d (%s) is there again and cannot be taken in: %s", index,
 		 device, why);
 	tell(fn, ctx, set, EVENT_MEMBER_LATE, index, device, text);
 }
 
+static void tell_being_written(event_fn fn, void *ctx, const struct dmset *set, int index,
+			       const char *device)
+{
+	char why[300];
+
+	snprintf(why, sizeof(why),
+		 "the others were written meanwhile; unmount the set, then: bcachectl stop %s && bcachectl assemble UUID=%s",
+		 set->name, set->uuid);
+	tell_late(fn, ctx, set, index, device, why);
+}
+
 /* ---- coming ---- */
 
-static bool is_present(const struct dmset *set, unsigned int idx)
+/* the device that the table has for member @idx, although nothing is read from it; NULL: none */
+static const char **dead_device(const struct dmset *set, struct table *t, unsigned int idx)
 {
-	unsigned int i;
+	unsigned int i, j;
 
 	for (i = 0; i < set->nr_listed; i++)
-		if (set->member[i].idx == idx)
-			return set->member[i].device[0];
-	return true;		/* no slot: no member of it */
+		for (j = 0; set->member[i].idx == idx && j < t->nr_devs; j++)
+			if (!strcmp(set->member[i].number, t->dev[j]))
+				return &t->dev[j];
+	return NULL;
+}
+
+static bool put_into(const struct dmset *set, struct table *t, const struct sb_candidate *c)
+{
+	const char **dead = dead_device(set, t, c->sb->dev_idx);
+
+	if (dead)
+		*dead = c->name;
+	else if (t->nr_devs < DMSET_MEMBERS_MAX)
+		t->dev[t->nr_devs++] = c->name;
+	else
+		return false;
+	return true;
 }
 
 static void take_in(const struct dmset *set, const struct seen_set *seen, event_fn fn, void *ctx)
 {
+	const struct sb_candidate *first = NULL;
 	struct table t;
-	unsigned int i, first = 0;
+	unsigned int i;
 	int ret;
 
 	if (!table_read(set->name, &t))
 		goto exit;
-	first = t.nr_devs;
 	for (i = 0; i < seen->nr_cand; i++) {
 		const struct sb_candidate *c = &seen->cand[i];
 
-		if (c->verdict != SB_USE || is_present(set, c->sb->dev_idx))
+		if (!seen_set_is_late(c, set))
 			continue;
 		if (!set->read_only)
-			tell_late(fn, ctx, set, c->sb->dev_idx, c->name,
-				  "the set is being written; unmount it and assemble it anew");
-		else if (t.nr_devs < DMSET_MEMBERS_MAX)
-			t.dev[t.nr_devs++] = c->name;
+			tell_being_written(fn, ctx, set, c->sb->dev_idx, c->name);
+		else if (put_into(set, &t, c) && !first)
+			first = c;
 	}
-	if (t.nr_devs == first)
+	if (!first)
 		goto exit;
 	ret = table_load(set->name, &t);
 	if (ret)
-		tell_late(fn, ctx, set, -1, t.dev[first], strerror(-ret));
+		tell_late(fn, ctx, set, first->sb->dev_idx, first->name, strerror(-ret));
 exit:
 	free(t.params);
 }

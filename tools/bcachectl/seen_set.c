@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "json_out.h"
 
@@ -46,6 +48,32 @@ const char *seen_set_device_word(const struct seen_set *s, const char *path)
 	const struct sb_candidate *c = candidate(s, path);
 
 	return c ? set_device_word(c->verdict) : set_state_name(SET_UNSUPPORTED);
+}
+
+/* does the set use this very device, whatever it is called? */
+static bool is_device(const struct dmset_member *m, const char *path)
+{
+	char number[sizeof(m->number)];
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	snprintf(number, sizeof(number), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return !strcmp(m->number, number);
+}
+
+bool seen_set_is_late(const struct sb_candidate *c, const struct dmset *set)
+{
+	const struct dmset_member *m = NULL;
+	unsigned int i;
+
+	if (c->verdict != SB_USE)
+		return false;
+	for (i = 0; i < set->nr_listed; i++)
+		if (set->member[i].idx == c->sb->dev_idx)
+			m = &set->member[i];
+	/* no slot: it has been removed from the set */
+	return m && (!m->device[0] || (m->state == 'F' && !is_device(m, c->name)));
 }
 
 void print_indented(const char *lines, const char *indent, FILE *to)

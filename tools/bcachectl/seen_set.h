@@ -5,6 +5,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "dmset.h"
 #include "records.h"
 #include "set_state.h"
 
@@ -23,6 +24,9 @@ void seen_set_exit(struct seen_set *s);
 
 /* what is said of a recorded device: "member", "clone"...; "unsupported" */
 const char *seen_set_device_word(const struct seen_set *s, const char *path);
+
+/* Is it a member that the assembled set @set does without: absent there, or another device that has failed? */
+bool seen_set_is_late(const struct sb_candidate *c, const struct dmset *set);
 
 /* each line of @lines that is not empty */
 void print_indented(const char *lines, const char *indent, FILE *to);

@@ -38,6 +38,27 @@ static json_object *member_json(const struct dmset_member *m)
 	return o;
 }
 
+static json_object *late_json(const struct dmset *s)
+{
+	json_object *late = json_object_new_array(), *o;
+	struct seen_set seen;
+	unsigned int i;
+
+	if (seen_set_read(s->uuid, &seen))
+		goto exit;
+	for (i = 0; i < seen.nr_cand; i++) {
+		if (!seen_set_is_late(&seen.cand[i], s))
+			continue;
+		o = json_object_new_object();
+		json_add_uint(o, "index", seen.cand[i].sb->dev_idx);
+		json_add_string(o, "device", seen.cand[i].name);
+		json_object_array_add(late, o);
+	}
+exit:
+	seen_set_exit(&seen);
+	return late;
+}
+
 json_object *status_set_json(const struct dmset *s)
 {
 	json_object *o = json_object_new_object(), *members = json_object_new_array();
@@ -61,6 +82,7 @@ json_object *status_set_json(const struct dmset *s)
 	for (i = 0; i < s->nr_listed; i++)
 		json_object_array_add(members, member_json(&s->member[i]));
 	json_object_object_add(o, "members", members);
+	json_object_object_add(o, "late", late_json(s));
 	return o;
 }
 
