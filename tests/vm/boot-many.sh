@@ -51,11 +51,13 @@ DAEMON=$!
 begin=${EPOCHREALTIME/./}
 try "all loop devices are made" attach_all
 last=${EPOCHREALTIME/./}
-echo "# made in $(((last - begin) / 1000)) ms"
+made=$(((last - begin) / 1000))
+echo "# made in $made ms"
 try "all sets are assembled" wait_for 120 all_there
 took=$(((${EPOCHREALTIME/./} - last) / 1000))
 echo "# $took ms after the last"
-try "  within $WITHIN s of the last event" test $took -lt $((WITHIN * 1000))
+# making them takes 25 s on a machine that does nothing else; where that takes longer, so may this
+try "  within $WITHIN s of the last event" test $took -lt $((made / 5 > WITHIN * 1000 ? made / 5 : WITHIN * 1000))
 udevadm settle
 for name in "${!SIZE[@]}"; do
 	try "  $name has all its members" grep -q " complete ${SIZE[$name]} ${SIZE[$name]} " <(dmsetup status "$name")
