@@ -94,6 +94,10 @@ cp --sparse=always "$IMAGE" "$WORK/short" && truncate -s 128M "$WORK/short"
 try "a device shorter than its buckets" code 6 bcachectl list "$WORK/short"
 try "a set that was never initialised is looked at" code 0 bcachectl ls "$O/golden/fresh-uninit/disk0.img"
 try "  says so" says 'never initialised'
+cp --sparse=always "$O/golden/fresh-uninit/disk0.img" "$WORK/uninit"
+try "  and nothing is wrong with it" code 0 bcachectl fsck -n "$WORK/uninit"
+try "  or to be repaired" code 0 bcachectl fsck -y "$WORK/uninit"
+try "  or written" cmp "$WORK/uninit" "$O/golden/fresh-uninit/disk0.img"
 
 wrong_key() {
 	local got=0

@@ -376,6 +376,23 @@ static int open_and_check(struct fsck *f, char **paths, unsigned int nr, const s
 	return ret;
 }
 
+/* there is nothing to repair before the first mount: it makes everything */
+static bool was_never_started(char *const *paths, unsigned int nr)
+{
+	struct scan_list l;
+	struct sb_info info;
+	bool started = false;
+
+	if (scan_paths(&l, paths, nr))
+		return false;
+	for (unsigned int i = 0; i < l.nr; i++) {
+		bce_sb_info(l.member[i].img.sb, &info);
+		started |= info.initialized;
+	}
+	scan_exit(&l);
+	return !started;
+}
+
 static int run(int argc, char **argv)
 {
 	struct fsck f = { .form = isatty(STDERR_FILENO) ? PROGRESS_LINE : PROGRESS_NONE };
@@ -388,6 +405,10 @@ static int run(int argc, char **argv)
 		return FSCK_CLEAN;
 	if (path_is_set_device(argv[optind]))
 		return told_to_stop(&f, argv[optind]);
+	if (f.mode != MODE_LOOK && was_never_started(argv + optind, argc - optind)) {
+		f.mode = MODE_LOOK;
+		opts.write = opts.repair = false;
+	}
 	return open_and_check(&f, argv + optind, argc - optind, &opts);
 }
 

@@ -105,11 +105,20 @@ static int check_journal(struct bce_set *set, struct check_room *room)
 	return ret == -ENOMEM ? ret : 0;
 }
 
+/* A set that was never started has no journal, and nothing is counted in it yet. */
+static unsigned int passes_possible(const struct bce_set *set)
+{
+	bool initialized = set->info.initialized || (set->rw && set->rw->initialized);
+
+	return initialized ? BCE_CHECK_ALL : BCE_CHECK_ALL & ~(BCE_CHECK_JOURNAL | BCE_CHECK_ALLOCATIONS);
+}
+
 static int run_passes(struct bce_set *set, struct check_room *room, struct check *c,
 		      unsigned int passes)
 {
 	int ret = 0;
 
+	passes &= passes_possible(set);
 	if (passes & BCE_CHECK_JOURNAL)
 		ret = check_journal(set, room);
 	if (!ret && passes & BCE_CHECK_NODES)
