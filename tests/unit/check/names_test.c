@@ -712,6 +712,36 @@ static void behind_the_end(struct fixture *f)
 	CHANGE_INODE(f, FILE_, PARENT, i.size = 0);
 }
 
+static void put_truncate(struct fixture *f, u64 inum, u32 subvol, u64 size)
+{
+	struct bch_logged_op_truncate v = {
+		.subvol = cpu_to_le32(subvol), .inum = cpu_to_le64(inum), .new_i_size = cpu_to_le64(size),
+	};
+
+	CHANGE_INODE(f, FILE_, SNAP1, i.sectors = 32; i.size = 0);
+	memory_key(&f->m, BTREE_ID_logged_ops, KEY_TYPE_logged_op_truncate, POS(0, 1), 0, &v, sizeof(v));
+}
+
+static void half_cut(struct fixture *f)
+{
+	put_truncate(f, FILE_, 1, 0);
+}
+
+static void another_half_cut(struct fixture *f)
+{
+	put_truncate(f, OWN, 1, 0);
+}
+
+static void half_cut_elsewhere(struct fixture *f)
+{
+	put_truncate(f, FILE_, 2, 0);
+}
+
+static void half_cut_to_another_size(struct fixture *f)
+{
+	put_truncate(f, FILE_, 1, 4096);
+}
+
 static void extent_no_inode(struct fixture *f)
 {
 	put_extent(f, 7000, 8, SNAP1, 8);
@@ -948,6 +978,10 @@ static const struct damage {
 	D(overlap, E(extent_overlapping)),
 	D(overlap_across_snapshots, E(extent_overlapping)),
 	D(behind_the_end, E(extent_past_end_of_inode)),
+	D(half_cut, 0),
+	D(another_half_cut, E(extent_past_end_of_inode)),
+	D(half_cut_elsewhere, E(extent_past_end_of_inode)),
+	D(half_cut_to_another_size, E(extent_past_end_of_inode)),
 	D(extent_no_inode, E(key_in_missing_inode)),
 	D(extent_of_dir, E(key_in_wrong_inode_type)),
 	D(extent_without_version, E(inode_i_sectors_wrong), E(extent_past_end_of_inode)),
