@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# 192 MiB of memory, and several times as much to be written, packed out, mapped, read and removed: nothing hangs, no process is killed for
+# 256 MiB of memory, and several times as much to be written, packed out, mapped, read and removed: nothing hangs, no process is killed for
 # want of memory and no allocation of ours fails, all is there.
 # vehicle: uml
 # images: new:1G new:1G
-# options: --mem 192 --timeout 300
+# options: --mem 256 --timeout 300
 . "$TOP/tests/vm/lib.sh"
 export DM_DISABLE_UDEV=1
 modprobe dm-bcache && modprobe bcachefs || exit 1
@@ -34,12 +34,12 @@ for i in range(int(sys.argv[1])):
 PYTHON
 }
 
-# large NAME MAPPED: a file of 128 MiB in random order, some of it twice, then read and compared
+# large NAME MAPPED: a file of 160 MiB in random order, some of it twice, then read and compared
 large() {
 	python3 - "$@" <<'PYTHON'
 import mmap, os, random, sys
 path, mapped = '/mnt/' + sys.argv[1], sys.argv[2] == 'mapped'
-BLOCK, BLOCKS = 1 << 16, 2048
+BLOCK, BLOCKS = 1 << 16, 2560
 random.seed(path)
 
 def contents(block, version):
