@@ -4,6 +4,7 @@
 # want of memory and no allocation of ours fails, all is there.
 # vehicle: uml
 # images: new:1G new:1G
+# length: long
 # options: --mem 256 --timeout 300
 . "$TOP/tests/vm/lib.sh"
 export DM_DISABLE_UDEV=1
