@@ -5,7 +5,11 @@
 /* What benchmarks of btrees share. */
 
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "require.h"
 
 /* CPU time of this thread */
 static inline uint64_t thread_ns(void)
@@ -14,6 +18,16 @@ static inline uint64_t thread_ns(void)
 
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static inline size_t resident_bytes(void)
+{
+	unsigned long size, resident;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	require(f && fscanf(f, "%lu %lu", &size, &resident) == 2);
+	fclose(f);
+	return resident * sysconf(_SC_PAGESIZE);
 }
 
 /* a number that looks random, another one for each @x */

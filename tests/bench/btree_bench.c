@@ -53,16 +53,6 @@ static struct key key_nr(size_t i)
 	return (struct key) { 4096 + i / 1000, (i % 1000) << 32 | mix(i) >> 40 };
 }
 
-static size_t resident_bytes(void)
-{
-	unsigned long size, resident;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	require(f && fscanf(f, "%lu %lu", &size, &resident) == 2);
-	fclose(f);
-	return resident * sysconf(_SC_PAGESIZE);
-}
-
 /* ---- the btree ---- */
 
 static void btree_write(struct btree_set *s, size_t nr)

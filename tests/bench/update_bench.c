@@ -146,16 +146,6 @@ struct system {
 	void		(*tell)(struct store *s, size_t nr);	/* may be NULL */
 };
 
-static size_t resident_bytes(void)
-{
-	unsigned long size, resident;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	require(f && fscanf(f, "%lu %lu", &size, &resident) == 2);
-	fclose(f);
-	return resident * sysconf(_SC_PAGESIZE);
-}
-
 static void preallocate(const char *path, uint64_t bytes)
 {
 	static char zeros[1 << 20];

@@ -54,22 +54,6 @@ static int make_file(const struct jr_options *o)
 	return fd;
 }
 
-/* all combinations of members are listed: members with a ring are scanned */
-static void make_replicas(struct sb_builder *b, unsigned int nr)
-{
-	u8 list[64], *p = list;
-	unsigned int mask, i;
-
-	for (mask = 1; mask < 1U << nr; mask++) {
-		*p++ = BCH_DATA_journal;
-		*p++ = __builtin_popcount(mask);
-		for (i = 0; i < nr; i++)
-			if (mask >> i & 1)
-				*p++ = i;
-	}
-	sbb_replicas(b, list, p - list);
-}
-
 /* the ring in two stretches, the later buckets first */
 static void make_ring(struct jr_rig *rig, unsigned int dev)
 {
@@ -96,7 +80,7 @@ static void make_member(struct jr_rig *rig, unsigned int dev)
 
 	sbb_init(b, rig->o.nr, dev);
 	b->sb->block_size = cpu_to_le16(rig->o.block_sectors);
-	make_replicas(b, rig->o.nr);
+	sbb_journal_replicas(b, rig->o.nr);
 	make_ring(rig, dev);
 	sbb_add(b, BCH_SB_FIELD_journal_seq_blacklist, 16 * JR_BLACKLIST);
 	for (i = 0; i < rig->o.nr; i++) {

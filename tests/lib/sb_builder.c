@@ -130,6 +130,21 @@ void sbb_replicas(struct sb_builder *b, const u8 *entries, size_t bytes)
 	memcpy(f + 1, entries, bytes);
 }
 
+void sbb_journal_replicas(struct sb_builder *b, unsigned int nr)
+{
+	u8 list[64], *p = list;
+	unsigned int mask, i;
+
+	for (mask = 1; mask < 1U << nr; mask++) {
+		*p++ = BCH_DATA_journal;
+		*p++ = __builtin_popcount(mask);
+		for (i = 0; i < nr; i++)
+			if (mask >> i & 1)
+				*p++ = i;
+	}
+	sbb_replicas(b, list, p - list);
+}
+
 void sbb_seal_csum(struct sb_builder *b)
 {
 	struct bch_sb *sb = b->sb;

@@ -38,6 +38,8 @@ struct bch_member *sbb_member(struct sb_builder *b, unsigned int idx);	/* of mem
 
 /* one entry per string: { type, n, dev... }; a new replicas_v0 section */
 void sbb_replicas(struct sb_builder *b, const u8 *entries, size_t bytes);
+/* a section that lists all combinations of the first @nr members for the journal: members with a ring are scanned */
+void sbb_journal_replicas(struct sb_builder *b, unsigned int nr);
 
 size_t sbb_bytes(const struct sb_builder *b);
 /* members_v1 from members_v2, then the checksum */

@@ -47,22 +47,6 @@ static u64 nbuckets(const struct write_rig *rig)
 	return sectors / rig->o.bucket_sectors + 1;
 }
 
-/* all combinations of members are listed: members with a ring are scanned */
-static void make_replicas(struct sb_builder *b, unsigned int nr)
-{
-	u8 list[64], *p = list;
-	unsigned int mask, i;
-
-	for (mask = 1; mask < 1U << nr; mask++) {
-		*p++ = BCH_DATA_journal;
-		*p++ = __builtin_popcount(mask);
-		for (i = 0; i < nr; i++)
-			if (mask >> i & 1)
-				*p++ = i;
-	}
-	sbb_replicas(b, list, p - list);
-}
-
 static void make_member(struct write_rig *rig, unsigned int dev)
 {
 	struct sb_builder *b = &rig->b[dev];
@@ -71,7 +55,7 @@ static void make_member(struct write_rig *rig, unsigned int dev)
 
 	sbb_init(b, rig->o.nr, dev);
 	b->sb->block_size = cpu_to_le16(rig->o.block_sectors);
-	make_replicas(b, rig->o.nr);
+	sbb_journal_replicas(b, rig->o.nr);
 	f = sbb_add(b, BCH_SB_FIELD_journal_v2, 16);
 	f->d[0].start = cpu_to_le64(WR_RING_FIRST);
 	f->d[0].nr = cpu_to_le64(rig->o.ring_nr);

@@ -4,6 +4,7 @@
 # within five seconds of the last event, by udev's rules alone. The daemon, watching, stays small.
 # vehicle: uml
 # options: --mem 1536 --one-cpu
+# alone: it measures how long assembling takes
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"

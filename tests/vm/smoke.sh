@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The vehicle itself: images are the bytes they should be, writes stick, modules load and unload, results get out.
-# vehicle: uml qemu-6.1 qemu-6.12
+# vehicle: uml
 # images: golden/fresh-1dev new:64M
 . "$TOP/tests/vm/lib.sh"
 

@@ -1,8 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tracepoints (docs/tracepoints.md): each of those that ordinary use meets is met, with the fields that are documented.
-# vehicle: qemu-6.1 qemu-6.12
-# images: new:128M
 . "$TOP/tests/vm/lib.sh"
 export DM_DISABLE_UDEV=1
 modprobe dm-bcache && modprobe bcachefs || exit 1

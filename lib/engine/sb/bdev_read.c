@@ -23,6 +23,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "engine/sb/bio_buffer.h"
 #include "engine/sb/members.h"
 
 static void read_put(struct bdev_read *r)
@@ -39,27 +40,6 @@ static void read_endio(struct bio *bio)
 		cmpxchg(&r->error, 0, blk_status_to_errno(bio->bi_status));
 	bio_put(bio);
 	read_put(r);
-}
-
-static struct page *page_of(const void *p)
-{
-	return is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
-}
-
-/* fills @bio from @p; returns how many of @bytes went in */
-static size_t bio_add_buffer(struct bio *bio, const u8 *p, size_t bytes)
-{
-	size_t added = 0;
-
-	while (added < bytes) {
-		unsigned int offset = offset_in_page(p + added);
-		unsigned int len = min_t(size_t, bytes - added, PAGE_SIZE - offset);
-
-		if (bio_add_page(bio, page_of(p + added), len, offset) != len)
-			break;
-		added += len;
-	}
-	return added;
 }
 
 void bce_bdev_read_start(struct bdev_read *r, struct block_device *bdev, u64 sector, void *buf,
@@ -82,7 +62,7 @@ void bce_bdev_read_start(struct bdev_read *r, struct block_device *bdev, u64 sec
 		bio->bi_iter.bi_sector = sector + (done >> SECTOR_SHIFT);
 		bio->bi_end_io = read_endio;
 		bio->bi_private = r;
-		added = bio_add_buffer(bio, (const u8 *)buf + done, bytes - done);
+		added = bce_bio_add_buffer(bio, (const u8 *)buf + done, bytes - done);
 		done += added;
 		atomic_inc(&r->pending);
 		if (!added) {

@@ -27,6 +27,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "engine/sb/bio_buffer.h"
 #include "engine/sb/members.h"
 
 static void write_put(struct bdev_write *w)
@@ -75,27 +76,6 @@ static struct bio *write_bio(struct bdev_write *w, u64 sector, unsigned int vecs
 	return bio;
 }
 
-static struct page *page_of(const void *p)
-{
-	return is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
-}
-
-/* fills @bio from @p; returns how many of @bytes went in */
-static size_t bio_add_buffer(struct bio *bio, const u8 *p, size_t bytes)
-{
-	size_t added = 0;
-
-	while (added < bytes) {
-		unsigned int offset = offset_in_page(p + added);
-		unsigned int len = min_t(size_t, bytes - added, PAGE_SIZE - offset);
-
-		if (bio_add_page(bio, page_of(p + added), len, offset) != len)
-			break;
-		added += len;
-	}
-	return added;
-}
-
 /* what lies beyond the end is refused here, not by a warning of the block layer */
 static bool range_is_on(struct block_device *bdev, u64 sector, size_t bytes)
 {
@@ -115,7 +95,7 @@ static void submit_pieces(struct bdev_write *w, u64 sector, const u8 *buf, size_
 						  (bytes - done) / PAGE_SIZE + 2), opf);
 
 		opf &= ~REQ_PREFLUSH;
-		added = bio_add_buffer(bio, buf + done, bytes - done);
+		added = bce_bio_add_buffer(bio, buf + done, bytes - done);
 		done += added;
 		if (!added) {
 			bio_io_error(bio);
