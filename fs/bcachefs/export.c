@@ -55,10 +55,14 @@ static int encode(struct inode *inode, u32 *fh, int *max_len, struct inode *pare
 	return FILEID_BCACHEFS_PARENT;
 }
 
-/* the number may have been given to another file since; or the file has no name left */
+/*
+ * The number may have been given to another file since; or the file has no name left, and nobody but us holds it (a server of
+ * NFS 4 comes by handle to what it has open).
+ */
 static bool handle_fits(const struct handle *h, struct inode *inode)
 {
-	return inode->i_generation == le32_to_cpu(h->generation) && inode->i_nlink;
+	return inode->i_generation == le32_to_cpu(h->generation) &&
+	       (inode->i_nlink || atomic_read(&inode->i_count) > 1);
 }
 
 static struct dentry *decode(struct super_block *sb, const struct handle *h)

@@ -679,6 +679,20 @@ def open_handle(handle):
     return with_fd('.', opened)
 
 
+# a file without a name is there by its handle as long as it is open (a server of NFS 4 needs that)
+def part_handle_of_open():
+    path = 'nameless'
+    held = os.open(path, os.O_CREAT | os.O_RDWR)
+    os.write(held, b'still here')
+    handle = name_to_handle(path)
+    os.unlink(path)
+    fd = open_handle(handle)
+    same('what it holds', os.pread(fd, 100, 0), b'still here')
+    os.close(fd)
+    os.close(held)
+    fails(errno.ESTALE, 'a handle of what is gone', open_handle, handle)
+
+
 def handles_make(where):
     os.makedirs('fh/d')
     subvolume(SUBVOLUME_CREATE, 'fh/v')

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# stress-ng's stressors of file systems, all at once, each verifying what it does, and dbench: none fails, nothing is left over, and
-# both checkers find nothing wrong with the sets.
+# stress-ng's stressors of file systems, all at once, each verifying what it does, dbench and fs_mark: none fails, nothing is left
+# over, and both checkers find nothing wrong with the sets.
 # vehicle: uml
 # runs: host
 . "$TOP/tests/vm/lib.sh"

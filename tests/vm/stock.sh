@@ -3,7 +3,7 @@
 # On Debian's own kernels, with two processors, large folios and udev, what other scripts check in User-Mode Linux; all in one
 # boot, as emulation is slow. With LONG=1 sets in bad health, and one that was never started, too.
 # vehicle: qemu-6.1 qemu-6.12
-# images: golden/fresh-1dev new:64M new:128M golden/snapshots golden/tiered golden/compressed golden/fresh-uninit golden/degraded golden/degraded/disk2-stale.img golden/replicas2 golden/small-tree golden/fresh-uninit new:256M
+# images: golden/fresh-1dev new:64M new:128M golden/snapshots golden/tiered golden/compressed new:256M golden/fresh-uninit golden/degraded golden/degraded/disk2-stale.img golden/replicas2 golden/small-tree golden/fresh-uninit new:256M
 . "$TOP/tests/vm/lib.sh"
 NEXT=0
 
@@ -22,6 +22,7 @@ on "" 1 tracepoints.sh
 on snapshots 1 golden.sh
 on tiered 3 golden.sh
 on compressed 1 file-access.sh
+on "" 1 nfs.sh
 if [ -n "${LONG:-}" ]; then
 	on fresh-uninit 1 golden.sh
 	on "" 9 bad-sets.sh
