@@ -12,7 +12,7 @@ modprobe dm-bcache && modprobe bcachefs && modprobe nfsd || exit 1
 
 set_there() {
 	device=$(bcachectl assemble "${DISK[0]}") && mount -t bcachefs "$device" /mnt &&
-		exportfs -i -o rw,sync,no_root_squash,no_subtree_check,fsid=17 "$EXPORT"
+		exportfs -i -o rw,sync,no_root_squash,no_subtree_check,fsid=0 "$EXPORT"
 }
 
 set_away() {
@@ -27,8 +27,11 @@ served() {
 	set_there && rpc.mountd && rpc.nfsd --grace-time 10 --lease-time 10 4
 }
 
+# version 4 sees as the root what is exported as number 0
 mounted() {
-	mkdir -p $CLIENT && mount -t nfs -o "$1,soft,timeo=600" "$EXPORT" $CLIENT
+	local path=/mnt
+	[ $version = 3 ] || path=/
+	mkdir -p $CLIENT && mount -t nfs -o "vers=$version,soft,timeo=600" "127.0.0.1:$path" $CLIENT
 }
 
 tree_seen() {
@@ -100,7 +103,8 @@ snapshot_seen() {
 bcachectl format -q "${DISK[0]}" || exit 1
 try "served" served
 for version in 4.2 3; do
-	try "mounted, version $version" mounted "vers=$version"
+	try "mounted, version $version" mounted
+	mountpoint -q $CLIENT || finish
 	try "  a tree, changed, is the same on both sides" tree_seen
 	try "  a directory of 3000 is read whole, and removed" directory_whole
 	try "  what is done behind the client's back" other_side
