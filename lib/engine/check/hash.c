@@ -19,7 +19,7 @@
 #include "engine/key/text.h"
 #include "engine/names/snapshot.h"
 
-static bool name_of(const struct bkey *k, struct hash_name *out)
+bool check_hash_name(const struct bkey *k, struct hash_name *out)
 {
 	struct dirent_info d;
 	struct xattr_info x;
@@ -41,8 +41,12 @@ static bool name_of(const struct bkey *k, struct hash_name *out)
 	return true;
 }
 
-static u64 hash_of(const struct inode_fields *owner, unsigned int btree_id,
-		   const struct hash_name *name)
+bool check_hash_same_name(const struct hash_name *a, const struct hash_name *b)
+{
+	return a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
+}
+
+u64 check_hash(const struct inode_fields *owner, unsigned int btree_id, const struct hash_name *name)
 {
 	return bce_name_hash(owner->str_hash, owner->hash_seed, name->bytes, name->len,
 			     btree_id == BTREE_ID_dirents);
@@ -57,7 +61,7 @@ static void wrong_place(struct name_check *n, unsigned int btree_id, const struc
 		      snapshot);
 }
 
-/* every place from @hash to @k's own is taken, by entries of other names */
+/* every place from @hash to @k's own is taken, by entries of other names. 1: it is not so, 0, negative errno */
 static int check_chain(struct name_check *n, unsigned int btree_id, const struct bkey *k,
 		       u64 hash, const struct hash_name *name, struct hash_name *other)
 {
@@ -65,41 +69,45 @@ static int check_chain(struct name_check *n, unsigned int btree_id, const struct
 	u64 next = hash;
 	const struct bkey *at;
 	struct btree_iter iter;
+	int wrong = 0;
 
 	bce_btree_iter_init(&iter, n->c->btrees, btree_id, 0, POS(k->p.inode, hash), 0, &view);
 	for (at = bce_btree_iter_peek(&iter);
 	     !IS_ERR_OR_NULL(at) && at->p.inode == k->p.inode && at->p.offset == next &&
-	     next < k->p.offset; at = bce_btree_iter_next(&iter), next++)
-		if (name_of(at, other) && other->len == name->len &&
-		    !memcmp(other->bytes, name->bytes, name->len))
-			bce_log_error(n->c->log, BCE_ERR_hash_table_key_duplicate,
-				      "btree %s %llu:%llu:%u: the same name as at %llu",
-				      bce_btree_name(btree_id), k->p.inode, k->p.offset,
-				      k->p.snapshot, at->p.offset);
+	     next < k->p.offset; at = bce_btree_iter_next(&iter), next++) {
+		if (!check_hash_name(at, other) || !check_hash_same_name(name, other))
+			continue;
+		bce_log_error(n->c->log, BCE_ERR_hash_table_key_duplicate,
+			      "btree %s %llu:%llu:%u: the same name as at %llu", bce_btree_name(btree_id),
+			      k->p.inode, k->p.offset, k->p.snapshot, at->p.offset);
+		wrong = 1;
+	}
 	bce_btree_iter_exit(&iter);
 	if (IS_ERR(at))
 		return check_memory_only(PTR_ERR(at));
-	if (next < k->p.offset)
-		wrong_place(n, btree_id, k, hash, next, k->p.snapshot);
-	return 0;
+	if (next >= k->p.offset)
+		return wrong;
+	wrong_place(n, btree_id, k, hash, next, k->p.snapshot);
+	return 1;
 }
 
 static int check_entry(struct name_check *n, unsigned int btree_id, const struct bkey *k,
 		       const struct inode_fields *owner)
 {
 	struct hash_name *name = &n->names[0];
+	int wrong = 1;
 	u64 hash;
 
-	if (!name_of(k, name))
+	if (!check_hash_name(k, name))
 		return 0;
-	hash = hash_of(owner, btree_id, name);
+	hash = check_hash(owner, btree_id, name);
 	if (hash == k->p.offset)
 		return 0;
-	if (hash > k->p.offset) {
+	if (hash > k->p.offset)
 		wrong_place(n, btree_id, k, hash, hash, k->p.snapshot);
-		return 0;
-	}
-	return check_chain(n, btree_id, k, hash, name, &n->names[1]);
+	else
+		wrong = check_chain(n, btree_id, k, hash, name, &n->names[1]);
+	return wrong > 0 ? mend_hash_entry(n, btree_id, k, owner) : wrong;
 }
 
 /* a hole in one snapshot: what stands behind it there must not have come from before it */
@@ -111,17 +119,22 @@ static int check_hole(struct name_check *n, unsigned int btree_id, const struct 
 	u64 next = k->p.offset + 1;
 	const struct bkey *at;
 	struct btree_iter iter;
+	bool wrong = false;
 
 	bce_btree_iter_init(&iter, n->c->btrees, btree_id, 0, POS(k->p.inode, next), 0, &view);
 	for (at = bce_btree_iter_peek(&iter);
 	     !IS_ERR_OR_NULL(at) && at->p.inode == k->p.inode && at->p.offset == next;
-	     at = bce_btree_iter_next(&iter), next++)
-		if (at->p.snapshot != k->p.snapshot && name_of(at, name) &&
-		    hash_of(owner, btree_id, name) <= k->p.offset)
-			wrong_place(n, btree_id, at, hash_of(owner, btree_id, name), k->p.offset,
-				    k->p.snapshot);
+	     at = bce_btree_iter_next(&iter), next++) {
+		if (at->p.snapshot == k->p.snapshot || !check_hash_name(at, name) ||
+		    check_hash(owner, btree_id, name) > k->p.offset)
+			continue;
+		wrong_place(n, btree_id, at, check_hash(owner, btree_id, name), k->p.offset, k->p.snapshot);
+		wrong = true;
+	}
 	bce_btree_iter_exit(&iter);
-	return IS_ERR(at) ? check_memory_only(PTR_ERR(at)) : 0;
+	if (IS_ERR(at))
+		return check_memory_only(PTR_ERR(at));
+	return wrong ? mend_hash_hole(n, btree_id, k->p) : 0;
 }
 
 int check_hash_key(struct name_check *n, unsigned int btree_id, const struct bkey *k,

@@ -17,6 +17,7 @@
 
 #include <linux/bits.h>
 #include <linux/export.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -105,7 +106,7 @@ static int check_xattr(struct name_check *n, const struct bkey *k)
 	}
 	if (ret)
 		return check_memory_only(ret);
-	return check_hash_key(n, BTREE_ID_xattrs, k, &f);
+	return min(check_hash_key(n, BTREE_ID_xattrs, k, &f), 0);
 }
 
 static int run(struct name_check *n)
@@ -122,7 +123,7 @@ static int run(struct name_check *n)
 		ret = check_names_walk(n, BTREE_ID_xattrs, "attributes", check_xattr);
 	if (!ret)
 		ret = check_inode_index(n);
-	if (!ret && !(n->unreadable & BIT_ULL(BTREE_ID_dirents)))
+	if (!ret && !(n->unreadable & BIT_ULL(BTREE_ID_dirents)) && !(n->mend && n->mend->moved))
 		ret = check_links_compare(n);
 	return ret;
 }
@@ -146,17 +147,9 @@ static int check(struct check *c, struct name_mend *mend)
 	return ret;
 }
 
-int check_names_round(struct check *c, unsigned int round)
+int check_names_round(struct check *c, struct name_mend *mend)
 {
-	struct name_mend *mend = kzalloc(sizeof(*mend), GFP_KERNEL);
-	int ret = -ENOMEM;
-
-	if (mend) {
-		mend->round = round;
-		ret = check(c, mend);
-	}
-	kfree(mend);
-	return ret;
+	return check(c, mend);
 }
 
 int bce_check_names(struct check *c)

@@ -9,6 +9,8 @@
 #include "engine/key/values.h"
 #include "engine/key/values_write.h"
 
+struct text_buf;
+
 #define ROOT_INUM		4096
 #define ROOT_SUBVOL		1
 #define DIRENT_TYPE_DIRECTORY	4
@@ -43,9 +45,11 @@ struct hash_name {
 	unsigned int	len;
 };
 
-/* while it is mended */
+/* while it is mended; one round */
 struct name_mend {
-	unsigned int	round;
+	bool		rescue;		/* what no name leads to gets one */
+	bool		moved;		/* names were: they have not been counted, nor what they lead to judged */
+	bool		unsure;		/* who sees what: nothing is taken away */
 	struct val_buf	val;
 };
 
@@ -103,7 +107,7 @@ static inline int check_memory_only(int ret)
 }
 
 /* one pass with c->repair set */
-int check_names_round(struct check *c, unsigned int round);
+int check_names_round(struct check *c, struct name_mend *mend);
 
 /* names_mend.c: put right on the spot; all of them do nothing where nothing is repaired */
 enum mend_inode_what { MEND_SECTORS, MEND_NLINK, MEND_NAME, MEND_FLAGS_ON, MEND_FLAGS_OFF };
@@ -114,6 +118,19 @@ int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, un
 int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_type);
 /* no name leads to it */
 int mend_lost_inode(struct name_check *n, const struct inode_fields *f);
+/* is it too early, or not asked for, to take something away? */
+bool mend_is_careful(const struct name_check *n);
+/* one change has been made */
+void mend_say(struct name_check *n, struct text_buf *text);
+/* inodes have changed */
+void mend_forget(struct name_check *n);
+
+/* hash_mend.c */
+/* @k stands where it is not found. Return: 1 it is elsewhere now, not to be judged in this round; 0; negative errno */
+int mend_hash_entry(struct name_check *n, unsigned int btree_id, const struct bkey *k,
+		    const struct inode_fields *owner);
+/* the whiteout at @p lets entries behind it not be found */
+int mend_hash_hole(struct name_check *n, unsigned int btree_id, struct bpos p);
 
 /* snapshots.c */
 int check_snapshots(struct name_check *n);
@@ -135,13 +152,19 @@ int check_extents(struct name_check *n);
 
 /* dirents.c */
 bool check_dirent_names(const struct bkey *k, const struct inode_fields *f);
+/* inode @inum exists in no snapshot that sees @k. 1, 0, negative errno */
+int check_dirent_leads_nowhere(struct name_check *n, const struct bkey *k, u64 inum);
 int check_dirents(struct name_check *n);
 int check_dir_links(struct name_check *n, const struct inode_fields *f);
 int check_links_compare(struct name_check *n);
 
 /* hash.c */
-/* place of an entry, a whiteout or anything else in a directory's or inode's table */
+/* place of an entry, a whiteout or anything else in a directory's or inode's table. Return: as mend_hash_entry() */
 int check_hash_key(struct name_check *n, unsigned int btree_id, const struct bkey *k,
 		   const struct inode_fields *owner);
+/* false: no entry */
+bool check_hash_name(const struct bkey *k, struct hash_name *out);
+bool check_hash_same_name(const struct hash_name *a, const struct hash_name *b);
+u64 check_hash(const struct inode_fields *owner, unsigned int btree_id, const struct hash_name *name);
 
 #endif

@@ -25,6 +25,7 @@
 #include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/string.h>
 
@@ -37,10 +38,10 @@
 #include "engine/names/inode_trans.h"
 #include "engine/names/snapshot.h"
 
-#define ROUNDS_MAX	8
+#define ROUNDS_MAX	12
 #define LOST_FOUND	"lost+found"
 
-static void say(struct name_check *n, struct text_buf *text)
+void mend_say(struct name_check *n, struct text_buf *text)
 {
 	struct check_repair *r = n->c->repair;
 
@@ -49,8 +50,13 @@ static void say(struct name_check *n, struct text_buf *text)
 		r->said(r->ctx, bce_text_str(text));
 }
 
+bool mend_is_careful(const struct name_check *n)
+{
+	return n->c->repair->careful || n->mend->unsure;
+}
+
 /* what was looked up last may be another now */
-static void forget_last(struct name_check *n)
+void mend_forget(struct name_check *n)
 {
 	n->last.valid = false;
 }
@@ -124,7 +130,7 @@ static void say_inode(const struct inode_change *c)
 	default:
 		bce_text_printf(&text, "flags were %x, are now %x", c->was.flags, c->now.flags);
 	}
-	say(c->n, &text);
+	mend_say(c->n, &text);
 	bce_text_exit(&text);
 }
 
@@ -136,7 +142,7 @@ int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_wha
 	if (!n->c->repair)
 		return 0;
 	ret = bce_trans_run(n->c->btrees, change_inode, &c, 0, NULL);
-	forget_last(n);
+	mend_forget(n);
 	/* inherited: whose version it is, the version's own check tells */
 	if (ret == -ENOENT)
 		return 0;
@@ -165,15 +171,15 @@ int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, un
 	struct text_buf text = TEXT_BUF_INIT;
 	int ret;
 
-	if (!n->c->repair || (n->c->repair->careful && btree_id != BTREE_ID_deleted_inodes))
+	if (!n->c->repair || (mend_is_careful(n) && btree_id != BTREE_ID_deleted_inodes))
 		return 0;
 	ret = bce_trans_run(n->c->btrees, change_key, &c, 0, NULL);
-	forget_last(n);
+	mend_forget(n);
 	if (ret)
 		return ret;
 	bce_text_printf(&text, "btree %s %llu:%llu:%u: %s", bce_btree_name(btree_id), p.inode, p.offset,
 			p.snapshot, type == KEY_TYPE_set ? "added" : "removed");
-	say(n, &text);
+	mend_say(n, &text);
 	bce_text_exit(&text);
 	return 0;
 }
@@ -196,7 +202,7 @@ int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_
 	bce_dirent_encode(&c.k, &n->mend->val, &d);
 	ret = bce_trans_run(n->c->btrees, change_key, &c, 0, NULL);
 	if (!ret)
-		say(n, &text);
+		mend_say(n, &text);
 	bce_text_exit(&text);
 	return ret;
 }
@@ -311,8 +317,8 @@ int mend_lost_inode(struct name_check *n, const struct inode_fields *f)
 	struct rescue r = { .n = n, .lost = f };
 	int ret;
 
-	/* others may still claim it in the first round */
-	if (!n->c->repair || !n->mend->round || f->subvol)
+	/* others may still claim it */
+	if (!n->c->repair || !n->mend->rescue || f->subvol)
 		return 0;
 	ret = subvolume_of(n, f->snapshot, &r.subvol);
 	if (ret)
@@ -320,14 +326,14 @@ int mend_lost_inode(struct name_check *n, const struct inode_fields *f)
 	r.view = bce_snapshot_view(n->c->snapshots, f->snapshot);
 	scnprintf(r.name, sizeof(r.name), "%llu", f->inum);
 	ret = bce_trans_run(n->c->btrees, give_name, &r, 0, NULL);
-	forget_last(n);
+	mend_forget(n);
 	if (ret == -ENOENT || ret == -EEXIST)
 		return 0;	/* no root to put it in, or somebody has its name: stays a finding */
 	if (ret)
 		return ret;
 	bce_text_printf(&text, "btree inodes 0:%llu:%u: no name led to it, is now \"%s\" in directory %llu",
 			f->inum, f->snapshot, r.name, r.dir.inum);
-	say(n, &text);
+	mend_say(n, &text);
 	bce_text_exit(&text);
 	return 0;
 }
@@ -338,26 +344,41 @@ static void print_nothing(void *ctx, enum bce_log_level level, int error_id, con
 {
 }
 
+/* the first two in any case: what is lost is looked for when all names have had their say */
+static int rounds(struct check *c, struct name_mend *mend)
+{
+	bool rescue = false;
+	u64 before;
+	int ret;
+
+	for (unsigned int round = 0; round < ROUNDS_MAX; round++) {
+		before = c->repair->changes;
+		mend->rescue = rescue;
+		mend->moved = false;
+		mend->unsure = false;
+		ret = check_names_round(c, mend);
+		if (ret || (rescue && c->repair->changes == before))
+			return ret;
+		rescue = !mend->moved;
+	}
+	return 0;
+}
+
 int bce_repair_names(struct check *c, struct check_repair *r)
 {
+	struct name_mend *mend = kzalloc(sizeof(*mend), GFP_KERNEL);
 	struct check quiet = *c;
-	u64 before = r->changes;
-	int ret = 0;
+	int ret = -ENOMEM;
 
 	quiet.repair = r;
 	/* the checker has told already */
 	quiet.log = bce_log_alloc("");
-	if (!quiet.log)
-		return -ENOMEM;
-	bce_log_set_print(quiet.log, print_nothing, NULL);
-	/* the first two in any case: what is lost is looked for in the second */
-	for (unsigned int round = 0; !ret && round < ROUNDS_MAX; round++) {
-		before = r->changes;
-		ret = check_names_round(&quiet, round);
-		if (round && r->changes == before)
-			break;
+	if (mend && quiet.log) {
+		bce_log_set_print(quiet.log, print_nothing, NULL);
+		ret = rounds(&quiet, mend);
 	}
 	bce_log_free(quiet.log);
+	kfree(mend);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(bce_repair_names);
