@@ -340,6 +340,33 @@ u64 names_set_repair(struct names_set *f, bool careful)
 	return r.changes;
 }
 
+void names_set_mended(struct names_set *f)
+{
+	struct bce_log *log = bce_log_alloc("after");
+
+	names_set_start(f);
+	require(names_set_check(f, f->m.log) > 0);
+	require(names_set_repair(f, false) > 0);
+	require(!names_set_check(f, log));
+	bce_log_free(log);
+}
+
+unsigned int names_type_at(struct names_set *f, unsigned int btree_id, struct bpos p, struct bkey *k)
+{
+	struct bkey found;
+
+	k = k ?: &found;
+	return bce_btree_lookup(f->m.btrees, btree_id, p, NULL, k, &f->buf) ? 0 : k->type;
+}
+
+void names_inode_at(struct names_set *f, u64 inum, u32 snapshot, struct inode_fields *i)
+{
+	struct bkey k;
+
+	require(bce_key_type_is_inode(names_type_at(f, BTREE_ID_inodes, SPOS(0, inum, snapshot), &k)));
+	require(!bce_inode_unpack(&k, i));
+}
+
 void names_set_exit(struct names_set *f)
 {
 	memory_exit(&f->m);

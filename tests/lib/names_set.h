@@ -28,6 +28,7 @@ enum { ROOT = 4096, DIR = 5000, FILE_, LINKED, GONE, ORPHAN, OWN, SUBDIR, NESTED
 struct names_set {
 	struct memory_set	m;
 	bool			clean;
+	struct bkey_buf		buf;
 };
 
 extern const struct snapshot_info names_parent_node, names_node1, names_node2, names_nested_node;
@@ -39,6 +40,13 @@ u64 names_set_check(struct names_set *f, struct bce_log *log);
 /* after start: in memory, as fsck -y does. Return: changes */
 u64 names_set_repair(struct names_set *f, bool careful);
 void names_set_exit(struct names_set *f);
+/* checked, repaired, and nothing is left. Ends the test if it is not so */
+void names_set_mended(struct names_set *f);
+
+/* after start: the key at exactly this position. Return: its type; 0 there is none. @k: may be NULL */
+unsigned int names_type_at(struct names_set *f, unsigned int btree_id, struct bpos p, struct bkey *k);
+/* the version at exactly this snapshot, which is there */
+void names_inode_at(struct names_set *f, u64 inum, u32 snapshot, struct inode_fields *i);
 
 void names_put_type(struct names_set *f, unsigned int btree_id, unsigned int type, struct bpos p);
 void names_put_snapshot(struct names_set *f, u32 id, const struct snapshot_info *s);

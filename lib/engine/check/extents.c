@@ -31,14 +31,12 @@ static bool has_data(const struct inode_fields *f)
 	return S_ISREG(f->mode) || S_ISLNK(f->mode);
 }
 
-/* space without data, which may lie behind the end */
-static bool is_reserved(const struct bkey *k)
+bool check_extent_is_reserved(const struct bkey *k)
 {
 	return k->type == KEY_TYPE_reservation || bce_extent_is_unwritten(k);
 }
 
-/* sectors up to the end of the file's last block */
-static u64 end_of_inode(const struct name_check *n, const struct inode_fields *f)
+u64 check_end_of_inode(const struct name_check *n, const struct inode_fields *f)
 {
 	u64 block_bytes = (u64)max(n->c->block_sectors, 1U) * SECTOR_BYTES;
 
@@ -72,18 +70,25 @@ static bool is_being_cut(const struct name_check *n, const struct inode_fields *
 	return found;
 }
 
-static void check_seen_extent(struct name_check *n, const struct inode_fields *f,
-			      const struct bkey *k, u64 covered)
+static void check_overlap(struct name_check *n, const struct inode_fields *f, const struct bkey *k, u64 covered)
 {
 	if (bkey_start_offset(k) < covered)
 		bce_log_error(n->c->log, BCE_ERR_extent_overlapping,
 			      "btree extents %llu:%llu:%u: begins at %llu, an earlier one reaches %llu (seen from snapshot %u)",
 			      k->p.inode, k->p.offset, k->p.snapshot, bkey_start_offset(k), covered,
 			      f->snapshot);
-	if (has_data(f) && k->p.offset > end_of_inode(n, f) && !is_reserved(k) && !is_being_cut(n, f))
-		bce_log_error(n->c->log, BCE_ERR_extent_past_end_of_inode,
-			      "btree extents %llu:%llu:%u: behind the end of inode version %u, %llu bytes",
-			      k->p.inode, k->p.offset, k->p.snapshot, f->snapshot, f->size);
+}
+
+/* Return: it is behind the end */
+static bool check_end(struct name_check *n, const struct inode_fields *f, const struct bkey *k)
+{
+	if (!has_data(f) || k->p.offset <= check_end_of_inode(n, f) || check_extent_is_reserved(k) ||
+	    is_being_cut(n, f))
+		return false;
+	bce_log_error(n->c->log, BCE_ERR_extent_past_end_of_inode,
+		      "btree extents %llu:%llu:%u: behind the end of inode version %u, %llu bytes",
+		      k->p.inode, k->p.offset, k->p.snapshot, f->snapshot, f->size);
+	return true;
 }
 
 int check_version_extents(struct name_check *n, const struct inode_fields *f)
@@ -92,19 +97,26 @@ int check_version_extents(struct name_check *n, const struct inode_fields *f)
 	const struct bkey *k;
 	struct btree_iter iter;
 	u64 sum = 0, covered = 0;
+	bool past = false;
+	int ret;
 
 	bce_btree_iter_init(&iter, n->c->btrees, BTREE_ID_extents, 0, POS(f->inum, 0), 0, &view);
 	for (k = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(k) && k->p.inode == f->inum;
 	     k = bce_btree_iter_next(&iter)) {
 		if (!k->size)
 			continue;
-		check_seen_extent(n, f, k, covered);
+		check_overlap(n, f, k, covered);
+		past |= check_end(n, f, k);
 		covered = max(covered, k->p.offset);
 		sum += bce_extent_type_counts(k->type) ? k->size : 0;
 	}
 	bce_btree_iter_exit(&iter);
 	if (IS_ERR(k))
 		return check_memory_only(PTR_ERR(k));
+	ret = past ? mend_past_end(n, f) : 0;
+	/* fewer now: the next round counts */
+	if (ret)
+		return min(ret, 0);
 	if (sum == f->sectors || f->flags & BIT(INODE_FLAG_i_sectors_dirty))
 		return 0;
 	bce_log_error(n->c->log, BCE_ERR_inode_i_sectors_wrong,

@@ -125,6 +125,9 @@ void mend_say(struct name_check *n, struct text_buf *text);
 /* inodes have changed */
 void mend_forget(struct name_check *n);
 
+/* extents_mend.c: the version at @f->snapshot ends before the last of its extents. Return: 1 cut, 0, negative errno */
+int mend_past_end(struct name_check *n, const struct inode_fields *f);
+
 /* hash_mend.c */
 /* @k stands where it is not found. Return: 1 it is elsewhere now, not to be judged in this round; 0; negative errno */
 int mend_hash_entry(struct name_check *n, unsigned int btree_id, const struct bkey *k,
@@ -149,6 +152,10 @@ int check_dir_empty(struct name_check *n, const struct inode_fields *f, bool *em
 /* extents.c */
 int check_version_extents(struct name_check *n, const struct inode_fields *f);
 int check_extents(struct name_check *n);
+/* space without data, which may lie behind the end */
+bool check_extent_is_reserved(const struct bkey *k);
+/* sectors up to the end of the file's last block */
+u64 check_end_of_inode(const struct name_check *n, const struct inode_fields *f);
 
 /* dirents.c */
 bool check_dirent_names(const struct bkey *k, const struct inode_fields *f);

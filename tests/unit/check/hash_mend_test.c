@@ -35,28 +35,10 @@ static int end(void **state)
 	return 0;
 }
 
-static void repaired(void)
-{
-	struct bce_log *log = bce_log_alloc("after");
-
-	names_set_start(&f);
-	assert_true(names_set_check(&f, f.m.log) > 0);
-	assert_true(names_set_repair(&f, false) > 0);
-	assert_int_equal(names_set_check(&f, log), 0);
-	bce_log_free(log);
-}
-
 /* type of the key at exactly this position; 0: none */
-static unsigned int type_at(unsigned int btree_id, u64 inum, u64 offset, u32 snapshot)
-{
-	struct bkey k;
-
-	return bce_btree_lookup(f.m.btrees, btree_id, SPOS(inum, offset, snapshot), NULL, &k, &buf) ? 0 : k.type;
-}
-
 static unsigned int dirent_at(u64 dir, u64 slot, u32 snapshot)
 {
-	return type_at(BTREE_ID_dirents, dir, slot, snapshot);
+	return names_type_at(&f, BTREE_ID_dirents, SPOS(dir, slot, snapshot), NULL);
 }
 
 /* what a search for the name in @dir finds, in the view of @snapshot; 0: nothing */
@@ -77,19 +59,11 @@ static u64 find(u64 dir, const char *name, u32 snapshot, u64 *slot)
 	}
 }
 
-static void inode_at(u64 inum, u32 snapshot, struct inode_fields *i)
-{
-	struct bkey k;
-
-	assert_int_equal(bce_btree_lookup(f.m.btrees, BTREE_ID_inodes, SPOS(0, inum, snapshot), NULL, &k, &buf), 0);
-	assert_null(bce_inode_unpack(&k, i));
-}
-
 static void inode_points(u64 inum, u32 snapshot, u64 dir, u64 slot)
 {
 	struct inode_fields i;
 
-	inode_at(inum, snapshot, &i);
+	names_inode_at(&f, inum, snapshot, &i);
 	assert_int_equal(i.dir, dir);
 	assert_int_equal(i.dir_offset, slot);
 }
@@ -109,7 +83,7 @@ static void seen_by_all(void **state)
 	misplace("file", 8, FILE_, old);
 	CHANGE_INODE(&f, FILE_, PARENT, i.dir_offset = old);
 	CHANGE_INODE(&f, FILE_, SNAP1, i.dir_offset = old);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "file", PARENT, &slot), FILE_);
 	assert_int_equal(slot, names_hash("file"));
 	assert_int_equal(find(DIR, "file", SNAP1, &slot), FILE_);
@@ -128,7 +102,7 @@ static void hidden_from_child(void **state)
 	memory_remove(&f.m, BTREE_ID_dirents, SPOS(DIR, names_hash("gone"), SNAP2));
 	names_put_type(&f, BTREE_ID_dirents, KEY_TYPE_whiteout, SPOS(DIR, old, SNAP2));
 	CHANGE_INODE(&f, GONE, PARENT, i.dir_offset = old);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "gone", PARENT, &slot), GONE);
 	assert_int_equal(find(DIR, "gone", SNAP1, &slot), GONE);
 	assert_int_equal(find(DIR, "gone", SNAP2, &slot), 0);
@@ -145,7 +119,7 @@ static void place_of_child(unsigned int type)
 	CHANGE_INODE(&f, FILE_, PARENT, i.dir_offset = old);
 	CHANGE_INODE(&f, FILE_, SNAP1, i.dir_offset = old);
 	names_put_type(&f, BTREE_ID_dirents, type, SPOS(DIR, right, SNAP2));
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "file", SNAP1, &slot), FILE_);
 	assert_int_equal(slot, right + 1);
 	assert_int_equal(dirent_at(DIR, right, PARENT), KEY_TYPE_hash_whiteout);
@@ -182,7 +156,7 @@ static void old_place(void **state)
 	new_file(7002, SNAP2, c);
 	memory_remove(&f.m, BTREE_ID_dirents, SPOS(DIR, names_hash("two"), SNAP2));
 	CHANGE_INODE(&f, LINKED, SNAP2, i.dir_offset = names_hash("two"));
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "leaf", SNAP2, &slot), 7000);
 	assert_int_equal(dirent_at(DIR, a, SNAP2), 0);
 	assert_int_equal(find(DIR, "needed", SNAP2, &slot), 7001);
@@ -206,7 +180,7 @@ static void chain_goes_on(void **state)
 	names_put_dirent_at(&f, DIR, old + 1, SNAP2, "one", 8, LINKED);
 	CHANGE_INODE(&f, LINKED, SNAP2, i.dir_offset = old + 1);
 	CHANGE_INODE(&f, LINKED, PARENT, i.nlink = 0);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "wrong", SNAP2, &slot), 7000);
 	assert_int_equal(find(DIR, "one", SNAP2, &slot), LINKED);
 	assert_int_equal(slot, old + 1);
@@ -221,12 +195,12 @@ static void inherited_inode(void **state)
 
 	names_put_type(&f, BTREE_ID_dirents, KEY_TYPE_whiteout, SPOS(DIR, names_hash("pushed"), SNAP2));
 	names_put_dirent_at(&f, DIR, old, SNAP2, "pushed", 8, OWN);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "pushed", SNAP2, &slot), OWN);
 	assert_int_equal(slot, old - 1);
 	inode_points(OWN, SNAP2, DIR, old - 1);
 	inode_points(OWN, PARENT, DIR, old);
-	inode_at(OWN, PARENT, &i);
+	names_inode_at(&f, OWN, PARENT, &i);
 	assert_true(i.flags & BIT(INODE_FLAG_has_child_snapshot));
 	assert_int_equal(find(DIR, "pushed", SNAP1, &slot), OWN);
 	assert_int_equal(slot, old);
@@ -252,7 +226,7 @@ static void subvolume(void **state)
 
 	k->k.p.offset = old;
 	CHANGE_INODE(&f, NESTED_ROOT, NESTED, i.dir_offset = old);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(ROOT, "nested", SNAP1, &slot), 3);
 	inode_points(NESTED_ROOT, NESTED, ROOT, slot);
 	assert_int_equal(dirent_at(ROOT, old, SNAP1), 0);
@@ -270,7 +244,7 @@ static void renamed(void **state)
 	/* and the name it would get first is somebody's */
 	names_put_dirent(&f, DIR, PARENT, "pushed.fsck-renamed-0", 8, 7000);
 	names_put_file(&f, 7000, PARENT, "pushed.fsck-renamed-0");
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "pushed", PARENT, &slot), LINKED);
 	assert_int_equal(find(DIR, "pushed.fsck-renamed-0", PARENT, &slot), 7000);
 	assert_int_equal(find(DIR, "pushed.fsck-renamed-1", PARENT, &slot), OWN);
@@ -293,7 +267,7 @@ static void long_name(void **state)
 	names_put_file(&f, 7000, PARENT, name);
 	names_put_dirent_at(&f, DIR, h + 1, PARENT, name, 8, 7001);
 	new_file(7001, PARENT, h + 1);
-	repaired();
+	names_set_mended(&f);
 	snprintf(want, sizeof(want), "%.238s.fsck-renamed-0", name);
 	assert_int_equal(find(DIR, name, PARENT, &slot), 7000);
 	assert_int_equal(find(DIR, want, PARENT, &slot), 7001);
@@ -311,11 +285,11 @@ static void same_name_same_file(void **state)
 	names_put_file(&f, 7000, SNAP1, "only");
 	CHANGE_INODE(&f, 7000, SNAP1, i.nlink = 1; i.dir_offset = h + 1);
 	CHANGE_INODE(&f, DIR, SNAP2, i.flags = 0);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "only", SNAP1, &slot), 7000);
 	assert_int_equal(dirent_at(DIR, h + 1, SNAP1), 0);
 	assert_int_equal(find(DIR, "only.fsck-renamed-0", SNAP1, &slot), 0);
-	inode_at(7000, SNAP1, &i);
+	names_inode_at(&f, 7000, SNAP1, &i);
 	assert_int_equal(i.nlink, 0);
 }
 
@@ -325,7 +299,7 @@ static void duplicate_of_nothing(void **state)
 	u64 slot, h = names_hash("pushed");
 
 	names_put_dirent_at(&f, DIR, h + 2, PARENT, "pushed", 8, 7000);
-	repaired();
+	names_set_mended(&f);
 	assert_int_equal(find(DIR, "pushed", PARENT, &slot), OWN);
 	assert_int_equal(dirent_at(DIR, h + 2, PARENT), KEY_TYPE_hash_whiteout);
 	assert_int_equal(find(DIR, "pushed.fsck-renamed-0", PARENT, &slot), 0);
@@ -336,9 +310,9 @@ static void attributes(void **state)
 	u64 h = names_xattr_hash(0, "b");
 
 	names_put_xattr(&f, FILE_, h, PARENT, "b");
-	repaired();
-	assert_int_equal(type_at(BTREE_ID_xattrs, FILE_, h, PARENT), KEY_TYPE_xattr);
-	assert_int_equal(type_at(BTREE_ID_xattrs, FILE_, h + 1, PARENT), KEY_TYPE_hash_whiteout);
+	names_set_mended(&f);
+	assert_int_equal(names_type_at(&f, BTREE_ID_xattrs, SPOS(FILE_, h, PARENT), NULL), KEY_TYPE_xattr);
+	assert_int_equal(names_type_at(&f, BTREE_ID_xattrs, SPOS(FILE_, h + 1, PARENT), NULL), KEY_TYPE_hash_whiteout);
 }
 
 /* nothing gets another name, or goes */
