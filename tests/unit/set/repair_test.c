@@ -173,7 +173,7 @@ static void open_rw(struct small_set *s)
 		fail_msg("%s", why);
 }
 
-static u64 inum_alone, inum_dir;
+static u64 inum_alone, inum_dir, inum_file;
 
 static u64 number_of(struct small_set *s, const char *name)
 {
@@ -189,6 +189,7 @@ static void note_numbers(struct small_set *s)
 {
 	inum_alone = number_of(s, "alone");
 	inum_dir = number_of(s, "dir");
+	inum_file = number_of(s, "f0");
 }
 
 /* made once: each test damages a copy */
@@ -493,6 +494,36 @@ static void another_type(struct bkey *k, u64 *v)
 	((struct bch_dirent *)v)->d_type = 10;
 }
 
+static void far_behind(struct bkey *k, u64 *v)
+{
+	k->p.offset += 1 << 20;
+}
+
+static void before(struct bkey *k, u64 *v)
+{
+	k->p.offset -= 3;
+}
+
+static void next_place(struct bkey *k, u64 *v)
+{
+	k->p.offset++;
+}
+
+static void of_another_file(struct bkey *k, u64 *v)
+{
+	next_place(k, v);
+	((struct bch_dirent *)v)->d_inum = cpu_to_le64(inum_file);
+}
+
+static void shorter_file(struct bkey *k, u64 *v)
+{
+	struct inode_fields f;
+
+	unpack(k, &f);
+	f.size = 10000;
+	repack(k, v, &f);
+}
+
 static void of_nobody(struct bkey *k, u64 *v)
 {
 	k->p.inode += 1 << 20;
@@ -510,6 +541,13 @@ static const struct damage damages[] = {
 	{ "a name of another type", BTREE_ID_dirents, CHANGE, names_alone, another_type },
 	{ "no file behind a name", BTREE_ID_inodes, DROP_FIRST, is_alone },
 	{ "no directory", BTREE_ID_inodes, DROP_FIRST, is_dir },
+	{ "a name at the wrong place", BTREE_ID_dirents, CHANGE, names_alone, far_behind },
+	{ "a directory's name before its place", BTREE_ID_dirents, CHANGE, names_dir, before },
+	{ "a name twice", BTREE_ID_dirents, ADD, names_alone, next_place },
+	{ "a name of two files", BTREE_ID_dirents, ADD, names_alone, of_another_file },
+	{ "an attribute at the wrong place", BTREE_ID_xattrs, CHANGE, NULL, far_behind },
+	{ "an attribute twice", BTREE_ID_xattrs, ADD, NULL, next_place },
+	{ "data behind the end", BTREE_ID_inodes, CHANGE, is_alone, shorter_file },
 	{ "an attribute of nobody", BTREE_ID_xattrs, ADD, NULL, of_nobody },
 	{ "an entry of nobody's directory", BTREE_ID_dirents, ADD, names_alone, of_nobody },
 	{ "alloc key of a data bucket", BTREE_ID_alloc, DROP_FIRST, is_user },
