@@ -330,7 +330,7 @@ static void said(void *ctx, const char *line)
 u64 names_set_repair(struct names_set *f, bool careful)
 {
 	const struct btrees_write_config memory = { .held_seq = 1 };
-	struct check_repair r = { .said = said, .careful = careful };
+	struct check_repair r = { .said = said, .careful = careful, .snapshots = f->m.snapshots };
 	struct check c;
 
 	describe(f, f->m.log, &c);

@@ -92,7 +92,8 @@ int bce_check_names(struct check *c);
  * @replicas:    the superblock's table is to list these members; 0 or negative errno
  * @bitmap:      the member's bitmap of btree nodes is to cover these sectors; likewise
  * @key_version: no key has a later version than this
- * @careful:     no name and no extent is taken away
+ * @careful:     no name and no extent is taken away, none gets another name
+ * @snapshots:   the table of struct check, to be changed when its keys are. Repair of names only
  * @changes:     out: keys changed, entries added
  */
 struct check_repair {
@@ -101,6 +102,7 @@ struct check_repair {
 	int	(*bitmap)(void *ctx, unsigned int dev, u64 sector, u32 sectors);
 	void	(*key_version)(void *ctx, u64 version);
 	void	*ctx;
+	struct snapshot_table	*snapshots;
 	bool	careful;
 	u64	changes;
 };

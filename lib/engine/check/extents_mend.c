@@ -134,7 +134,7 @@ int mend_past_end(struct name_check *n, const struct inode_fields *f)
 	if (!n->c->repair || mend_is_careful(n))
 		return 0;
 	for (;;) {
-		ret = bce_trans_run(n->c->btrees, cut_next, &c, 0, NULL);
+		ret = mend_run(n, cut_next, &c);
 		/* extents over each other: which one is right nobody knows, and it stays */
 		if (ret || c.end || c.k.p.offset <= c.at)
 			break;
@@ -144,5 +144,6 @@ int mend_past_end(struct name_check *n, const struct inode_fields *f)
 		say_cut(&c);
 		nr++;
 	}
-	return ret && ret != -EIO ? ret : nr > 0;
+	ret = ret == -EIO ? 0 : mend_tried(ret);
+	return ret ?: nr > 0;
 }

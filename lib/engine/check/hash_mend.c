@@ -457,10 +457,9 @@ int mend_hash_entry(struct name_check *n, unsigned int btree_id, const struct bk
 
 	if (!n->c->repair || leads_nowhere(n, k))
 		return 0;
-	ret = bce_trans_run(n->c->btrees, settle_entry, &m, 0, NULL);
-	mend_forget(n);
+	ret = mend_run(n, settle_entry, &m);
 	if (ret)
-		return ret == -EEXIST ? 0 : ret;
+		return ret == -EEXIST ? 0 : mend_tried(ret);
 	n->mend->moved = true;
 	say_entry(&m);
 	return 1;
@@ -486,9 +485,9 @@ int mend_hash_hole(struct name_check *n, unsigned int btree_id, struct bpos p)
 
 	if (!n->c->repair)
 		return 0;
-	ret = bce_trans_run(n->c->btrees, put_key, &s, 0, NULL);
+	ret = mend_run(n, put_key, &s);
 	if (ret)
-		return ret;
+		return mend_tried(ret);
 	bce_text_printf(&text, "btree %s %llu:%llu:%u: hole made a tombstone, so that what is behind it is found",
 			bce_btree_name(btree_id), p.inode, p.offset, p.snapshot);
 	mend_say(n, &text);

@@ -113,8 +113,9 @@ static int run(struct name_check *n)
 {
 	int ret = check_snapshots(n);
 
-	if (!ret)
-		ret = check_inodes(n);
+	if (ret || (n->mend && n->mend->again))
+		return ret;
+	ret = check_inodes(n);
 	if (!ret)
 		ret = check_extents(n);
 	if (!ret)

@@ -9,6 +9,7 @@
 #include "engine/key/values.h"
 #include "engine/key/values_write.h"
 
+struct bce_trans;
 struct text_buf;
 
 #define ROOT_INUM		4096
@@ -22,6 +23,7 @@ struct check_snapshot {
 	struct snapshot_info	info;
 	bool			live;		/* a subvolume that stays uses it or a node below */
 	u32			same_as;	/* id of the node whose view counts; 0: dead */
+	bool			unsettled;	/* repair: its parent is not certain */
 };
 
 /* a version of an inode */
@@ -49,6 +51,7 @@ struct hash_name {
 struct name_mend {
 	bool		rescue;		/* what no name leads to gets one */
 	bool		moved;		/* names were: they have not been counted, nor what they lead to judged */
+	bool		again;		/* snapshots changed: the rest of the round would judge by what was */
 	bool		unsure;		/* who sees what: nothing is taken away */
 	struct val_buf	val;
 };
@@ -72,6 +75,7 @@ struct name_check {
 
 	struct check_snapshot	*snapshot;	/* by id */
 	size_t			nr_snapshots, snapshots_room;
+	bool			unsettled;	/* nodes that are missing, or contradict each other */
 
 	/* inodes.c: the versions of one inode, lowest snapshot first */
 	struct check_version	*version;
@@ -122,8 +126,13 @@ int mend_lost_inode(struct name_check *n, const struct inode_fields *f);
 bool mend_is_careful(const struct name_check *n);
 /* one change has been made */
 void mend_say(struct name_check *n, struct text_buf *text);
-/* inodes have changed */
-void mend_forget(struct name_check *n);
+/* a transaction of its own */
+int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), void *ctx);
+/* what that means for the walk: a key in which more is wrong is refused, and stays as it is */
+int mend_tried(int ret);
+
+/* snapshots_mend.c: after they have been checked. @n->mend->again: something has changed */
+int mend_snapshots(struct name_check *n);
 
 /* extents_mend.c: the version at @f->snapshot ends before the last of its extents. Return: 1 cut, 0, negative errno */
 int mend_past_end(struct name_check *n, const struct inode_fields *f);
@@ -137,6 +146,9 @@ int mend_hash_hole(struct name_check *n, unsigned int btree_id, struct bpos p);
 
 /* snapshots.c */
 int check_snapshots(struct name_check *n);
+struct check_snapshot *check_snapshot_node(struct name_check *n, u32 id);	/* NULL: there is none */
+/* skip entry @i */
+bool check_skip_is_right(struct name_check *n, const struct check_snapshot *s, unsigned int i);
 int check_subvolume_lookup(struct name_check *n, u32 id, struct subvolume_info *out);
 /*
  * Is a key in this snapshot to be judged? Tells if the snapshot does not exist; not if it is

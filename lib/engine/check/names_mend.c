@@ -38,7 +38,7 @@
 #include "engine/names/inode_trans.h"
 #include "engine/names/snapshot.h"
 
-#define ROUNDS_MAX	12
+#define ROUNDS_MAX	16
 #define LOST_FOUND	"lost+found"
 
 void mend_say(struct name_check *n, struct text_buf *text)
@@ -55,10 +55,18 @@ bool mend_is_careful(const struct name_check *n)
 	return n->c->repair->careful || n->mend->unsure;
 }
 
-/* what was looked up last may be another now */
-void mend_forget(struct name_check *n)
+int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), void *ctx)
 {
+	int ret = bce_trans_run(n->c->btrees, fn, ctx, 0, NULL);
+
+	/* what was looked up last may be another now */
 	n->last.valid = false;
+	return ret;
+}
+
+int mend_tried(int ret)
+{
+	return ret == -EINVAL ? 0 : ret;
 }
 
 /* ---- inodes ---- */
@@ -141,14 +149,13 @@ int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_wha
 
 	if (!n->c->repair)
 		return 0;
-	ret = bce_trans_run(n->c->btrees, change_inode, &c, 0, NULL);
-	mend_forget(n);
+	ret = mend_run(n, change_inode, &c);
 	/* inherited: whose version it is, the version's own check tells */
 	if (ret == -ENOENT)
 		return 0;
 	if (!ret)
 		say_inode(&c);
-	return ret;
+	return mend_tried(ret);
 }
 
 /* ---- keys ---- */
@@ -165,18 +172,23 @@ static int change_key(struct bce_trans *t, void *ctx)
 	return bce_trans_update(t, c->btree_id, &c->k, TRANS_NO_TRIGGER);
 }
 
+/* what is elsewhere said as well may go in any case */
+static bool holds_files(unsigned int btree_id)
+{
+	return btree_id == BTREE_ID_dirents || btree_id == BTREE_ID_xattrs || btree_id == BTREE_ID_extents;
+}
+
 int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, unsigned int type)
 {
 	struct key_change c = { .btree_id = btree_id, .k = { .p = p, .type = type } };
 	struct text_buf text = TEXT_BUF_INIT;
 	int ret;
 
-	if (!n->c->repair || (mend_is_careful(n) && btree_id != BTREE_ID_deleted_inodes))
+	if (!n->c->repair || (mend_is_careful(n) && holds_files(btree_id)))
 		return 0;
-	ret = bce_trans_run(n->c->btrees, change_key, &c, 0, NULL);
-	mend_forget(n);
+	ret = mend_run(n, change_key, &c);
 	if (ret)
-		return ret;
+		return mend_tried(ret);
 	bce_text_printf(&text, "btree %s %llu:%llu:%u: %s", bce_btree_name(btree_id), p.inode, p.offset,
 			p.snapshot, type == KEY_TYPE_set ? "added" : "removed");
 	mend_say(n, &text);
@@ -200,11 +212,11 @@ int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_
 			k->p.offset, k->p.snapshot, d.name_len, d.name, d.d_type, d_type);
 	d.d_type = d_type;
 	bce_dirent_encode(&c.k, &n->mend->val, &d);
-	ret = bce_trans_run(n->c->btrees, change_key, &c, 0, NULL);
+	ret = mend_run(n, change_key, &c);
 	if (!ret)
 		mend_say(n, &text);
 	bce_text_exit(&text);
-	return ret;
+	return mend_tried(ret);
 }
 
 /* ---- lost+found ---- */
@@ -325,12 +337,11 @@ int mend_lost_inode(struct name_check *n, const struct inode_fields *f)
 		return ret == -ENOENT ? 0 : ret;
 	r.view = bce_snapshot_view(n->c->snapshots, f->snapshot);
 	scnprintf(r.name, sizeof(r.name), "%llu", f->inum);
-	ret = bce_trans_run(n->c->btrees, give_name, &r, 0, NULL);
-	mend_forget(n);
+	ret = mend_run(n, give_name, &r);
 	if (ret == -ENOENT || ret == -EEXIST)
 		return 0;	/* no root to put it in, or somebody has its name: stays a finding */
 	if (ret)
-		return ret;
+		return mend_tried(ret);
 	bce_text_printf(&text, "btree inodes 0:%llu:%u: no name led to it, is now \"%s\" in directory %llu",
 			f->inum, f->snapshot, r.name, r.dir.inum);
 	mend_say(n, &text);
@@ -355,11 +366,12 @@ static int rounds(struct check *c, struct name_mend *mend)
 		before = c->repair->changes;
 		mend->rescue = rescue;
 		mend->moved = false;
+		mend->again = false;
 		mend->unsure = false;
 		ret = check_names_round(c, mend);
 		if (ret || (rescue && c->repair->changes == before))
 			return ret;
-		rescue = !mend->moved;
+		rescue = !mend->moved && !mend->again;
 	}
 	return 0;
 }

@@ -23,7 +23,7 @@
 
 /* ---- the array ---- */
 
-static struct check_snapshot *node_at(struct name_check *n, u32 id)
+struct check_snapshot *check_snapshot_node(struct name_check *n, u32 id)
 {
 	size_t lo = 0, hi = n->nr_snapshots;
 
@@ -68,7 +68,7 @@ static void judge_node(struct name_check *n, struct check_snapshot *s)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(s->info.children); i++) {
 		struct check_snapshot *child = s->info.children[i] < s->id ?
-			node_at(n, s->info.children[i]) : NULL;
+			check_snapshot_node(n, s->info.children[i]) : NULL;
 
 		if (child && child->live) {
 			nr++;
@@ -102,7 +102,7 @@ static int read_node(struct name_check *n, const struct bkey *k)
 
 bool check_snapshot_judged(struct name_check *n, unsigned int btree_id, const struct bkey *k)
 {
-	const struct check_snapshot *s = node_at(n, k->p.snapshot);
+	const struct check_snapshot *s = check_snapshot_node(n, k->p.snapshot);
 
 	if (s)
 		return s->same_as == s->id;
@@ -118,6 +118,8 @@ bool check_snapshot_judged(struct name_check *n, unsigned int btree_id, const st
 static void snapshot_error(struct name_check *n, enum bce_error id, const struct check_snapshot *s,
 			   const char *what, u32 number)
 {
+	if (id == BCE_ERR_snapshot_node_missing || id == BCE_ERR_snapshot_parent_bad || id == BCE_ERR_snapshot_child_bad)
+		n->unsettled = true;
 	bce_log_error(n->c->log, id, "btree snapshots 0:%u: %s %u", s->id, what, number);
 }
 
@@ -131,7 +133,7 @@ static void check_relations(struct name_check *n, const struct check_snapshot *s
 	const struct check_snapshot *parent = NULL;
 
 	if (s->info.parent) {
-		parent = node_at(n, s->info.parent);
+		parent = check_snapshot_node(n, s->info.parent);
 		if (!parent)
 			snapshot_error(n, BCE_ERR_snapshot_node_missing, s,
 				       "parent does not exist:", s->info.parent);
@@ -141,7 +143,7 @@ static void check_relations(struct name_check *n, const struct check_snapshot *s
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(s->info.children); i++) {
 		u32 id = s->info.children[i];
-		const struct check_snapshot *child = id ? node_at(n, id) : NULL;
+		const struct check_snapshot *child = id ? check_snapshot_node(n, id) : NULL;
 
 		if (id && !child)
 			snapshot_error(n, BCE_ERR_snapshot_node_missing, s,
@@ -154,16 +156,21 @@ static void check_relations(struct name_check *n, const struct check_snapshot *s
 		snapshot_error(n, BCE_ERR_snapshot_bad_depth, s, "depth is wrong:", s->info.depth);
 }
 
+bool check_skip_is_right(struct name_check *n, const struct check_snapshot *s, unsigned int i)
+{
+	u32 skip = s->info.skip[i];
+
+	if (!s->info.parent)
+		return !skip;
+	return skip && skip != s->id && bce_snapshot_is_ancestor(n->c->snapshots, s->id, skip);
+}
+
 static void check_skips(struct name_check *n, const struct check_snapshot *s)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(s->info.skip); i++) {
-		u32 skip = s->info.skip[i];
-
-		if (s->info.parent ? !skip || skip == s->id ||
-		    !bce_snapshot_is_ancestor(n->c->snapshots, s->id, skip) : skip)
-			snapshot_error(n, BCE_ERR_snapshot_bad_skiplist, s,
-				       "skip entry is no ancestor:", skip);
-	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(s->info.skip); i++)
+		if (!check_skip_is_right(n, s, i))
+			snapshot_error(n, BCE_ERR_snapshot_bad_skiplist, s, "skip entry is no ancestor:",
+				       s->info.skip[i]);
 }
 
 static int check_node_subvolume(struct name_check *n, const struct check_snapshot *s)
@@ -236,7 +243,7 @@ static int check_tree(struct name_check *n, const struct bkey *k)
 	if (k->type != KEY_TYPE_snapshot_tree)
 		return 0;
 	bce_snapshot_tree_decode(k, &t);
-	root = node_at(n, t.root_snapshot);
+	root = check_snapshot_node(n, t.root_snapshot);
 	if (!root || root->info.parent || root->info.tree != k->p.offset)
 		tree_error(n, BCE_ERR_snapshot_tree_to_missing_snapshot, k,
 			   "root is no root of this tree:", t.root_snapshot);
@@ -356,7 +363,8 @@ static int check_subvolume(struct name_check *n, const struct bkey *k)
 	bce_subvolume_decode(k, &s);
 	if (s.unlinked)
 		return 0;	/* on its way out */
-	if (!node_at(n, s.snapshot)) {
+	if (!check_snapshot_node(n, s.snapshot)) {
+		n->unsettled = true;
 		subvolume_error(n, BCE_ERR_snapshot_node_missing, &s,
 				"its snapshot does not exist:", s.snapshot);
 		return 0;
@@ -374,10 +382,12 @@ static int check_subvolume_child(struct name_check *n, const struct bkey *k)
 	struct subvolume_info s;
 	int ret = k->p.offset > U32_MAX ? -ENOENT : check_subvolume_lookup(n, k->p.offset, &s);
 
-	if (ret == -ENOENT || (!ret && s.fs_path_parent != k->p.inode))
+	if (ret == -ENOENT || (!ret && s.fs_path_parent != k->p.inode)) {
 		bce_log_error(n->c->log, BCE_ERR_subvol_children_bad,
 			      "btree subvolume_children %llu:%llu: that subvolume %s", k->p.inode,
 			      k->p.offset, ret ? "does not exist" : "is elsewhere");
+		return mend_name_key(n, BTREE_ID_subvolume_children, k->p, KEY_TYPE_deleted);
+	}
 	return check_memory_only(ret);
 }
 
@@ -407,7 +417,7 @@ static int check_root(struct name_check *n)
 	return check_memory_only(ret);
 }
 
-int check_snapshots(struct name_check *n)
+static int check_all(struct name_check *n)
 {
 	int ret = check_names_walk(n, BTREE_ID_snapshots, "snapshots", read_node);
 
@@ -421,4 +431,16 @@ int check_snapshots(struct name_check *n)
 		ret = check_names_walk(n, BTREE_ID_subvolume_children, "subvolume children",
 				       check_subvolume_child);
 	return ret ?: check_root(n);
+}
+
+int check_snapshots(struct name_check *n)
+{
+	int ret = check_all(n);
+
+	if (ret || !n->mend)
+		return ret;
+	ret = mend_snapshots(n);
+	/* with what is left, nobody knows who sees which keys */
+	n->mend->unsure = n->unsettled;
+	return ret;
 }

@@ -55,7 +55,8 @@
 	 PASS(check_extents_to_backpointers) | PASS(check_alloc_to_lru_refs))
 
 #define NAME_PASSES \
-	(PASS(check_inodes) | PASS(check_extents) | PASS(check_dirents) | PASS(check_xattrs) | \
+	(PASS(check_snapshot_trees) | PASS(check_snapshots) | PASS(check_subvols) | PASS(check_subvol_children) | \
+	 PASS(check_subvolume_structure) | PASS(check_inodes) | PASS(check_extents) | PASS(check_dirents) | PASS(check_xattrs) | \
 	 PASS(check_unreachable_inodes) | PASS(check_directory_structure) | PASS(check_nlinks))
 
 /* ---- what cannot be read ---- */
@@ -224,6 +225,7 @@ static int repair_keys(struct bce_set *set, struct check_room *room,
 	struct check_repair r = {
 		.said = said, .replicas = said_replicas, .bitmap = said_bitmap,
 		.key_version = said_key_version, .ctx = &s, .careful = opts->careful,
+		.snapshots = set->snapshots,
 	};
 	struct check c;
 	int ret;
