@@ -108,7 +108,7 @@ static int check_other_name(struct name_check *n, const struct bkey *k,
 	if (one_name) {
 		dirent_error(n, BCE_ERR_inode_dir_multiple_links, k,
 			     "has another name already: directory", f->inum);
-		return f->subvol ? 0 : mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_hash_whiteout);
+		return mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_hash_whiteout);
 	}
 	if (f->nlink)
 		return 0;
@@ -160,9 +160,12 @@ static int check_child_subvolume(struct name_check *n, const struct bkey *k,
 	struct inode_fields root;
 	int ret = check_subvolume_lookup(n, d->child_subvol, &s);
 
-	if (ret == -ENOENT)
+	if (ret == -ENOENT) {
 		dirent_error(n, BCE_ERR_dirent_to_missing_subvol, k,
 			     "does not exist: subvolume", d->child_subvol);
+		return mend_subvolume_is_lost(n, d->child_subvol) ? 0 :
+			mend_name_key(n, BTREE_ID_dirents, k->p, KEY_TYPE_hash_whiteout);
+	}
 	if (ret || s.unlinked)
 		return check_memory_only(ret);
 	if (s.fs_path_parent != d->parent_subvol)
@@ -174,7 +177,8 @@ static int check_child_subvolume(struct name_check *n, const struct bkey *k,
 	if (root.parent_subvol != d->parent_subvol)
 		dirent_error(n, BCE_ERR_inode_bi_parent_wrong, k,
 			     "has another parent subvolume: root inode", s.inode);
-	return check_back_reference(n, k, &root);
+	ret = points_back(k, &root) ? mend_subvolume_parent(n, k, &s, &root) : 0;
+	return ret ?: check_back_reference(n, k, &root);
 }
 
 static int check_subvolume_name(struct name_check *n, const struct bkey *k,

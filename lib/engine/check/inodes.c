@@ -50,18 +50,21 @@ static bool has_child(const struct name_check *n, size_t i)
 	return false;
 }
 
-static void check_same_hash(struct name_check *n, const struct inode_fields *f)
+static int check_same_hash(struct name_check *n, const struct inode_fields *f)
 {
 	const struct inode_fields *oldest = NULL;
 
 	for (size_t i = n->nr_versions; i-- && !oldest; )
 		if (is_inode(&n->version[i]))
 			oldest = &n->version[i].f;
-	if (oldest && (oldest->hash_seed != f->hash_seed || oldest->str_hash != f->str_hash))
-		bce_log_error(n->c->log, BCE_ERR_inode_snapshot_mismatch,
-			      "btree inodes 0:%llu:%u: hash type %u, seed %llx; version %u has %u, %llx",
-			      f->inum, f->snapshot, f->str_hash, f->hash_seed, oldest->snapshot,
-			      oldest->str_hash, oldest->hash_seed);
+	if (!oldest || (oldest->hash_seed == f->hash_seed && oldest->str_hash == f->str_hash))
+		return 0;
+	bce_log_error(n->c->log, BCE_ERR_inode_snapshot_mismatch,
+		      "btree inodes 0:%llu:%u: hash type %u, seed %llx; version %u has %u, %llx",
+		      f->inum, f->snapshot, f->str_hash, f->hash_seed, oldest->snapshot,
+		      oldest->str_hash, oldest->hash_seed);
+	/* entries that were put by the other seed are at the wrong place then, and move */
+	return mend_inode(n, f->inum, f->snapshot, MEND_HASH, oldest->hash_seed, oldest->str_hash);
 }
 
 static int check_child_flag(struct name_check *n, size_t i)
@@ -84,9 +87,13 @@ static int check_bi_subvol(struct name_check *n, const struct inode_fields *f)
 	struct subvolume_info s;
 	int ret;
 
-	if (f->parent_subvol && (!f->subvol || f->subvol == ROOT_SUBVOL))
+	if (f->parent_subvol && (!f->subvol || f->subvol == ROOT_SUBVOL)) {
 		inode_error(n, BCE_ERR_inode_bi_parent_nonzero, f,
 			    "names a parent subvolume, is no root of one");
+		ret = mend_inode(n, f->inum, f->snapshot, MEND_PARENT_SUBVOL, 0, 0);
+		if (ret)
+			return ret;
+	}
 	if (!f->subvol)
 		return 0;
 	ret = check_subvolume_lookup(n, f->subvol, &s);
@@ -99,7 +106,9 @@ static int check_bi_subvol(struct name_check *n, const struct inode_fields *f)
 		bce_log_error(n->c->log, BCE_ERR_inode_bi_subvol_wrong,
 			      "btree inodes 0:%llu:%u: root of subvolume %u, whose root is %llu in snapshot %u",
 			      f->inum, f->snapshot, f->subvol, s.inode, s.snapshot);
-	return check_memory_only(ret);
+	else
+		return check_memory_only(ret);
+	return mend_root_of(n, f);
 }
 
 /* ---- names ---- */
@@ -298,8 +307,9 @@ static int check_version(struct name_check *n, size_t i)
 	const struct inode_fields *f = &n->version[i].f;
 	int ret;
 
-	check_same_hash(n, f);
-	ret = check_child_flag(n, i);
+	ret = check_same_hash(n, f);
+	if (!ret)
+		ret = check_child_flag(n, i);
 	if (!ret)
 		ret = check_dirty_flags(n, f);
 	if (!ret)
@@ -337,11 +347,13 @@ static int check_deleted_version(struct name_check *n, size_t i)
 	ret = bce_btree_lookup(n->c->btrees, BTREE_ID_dirents,
 			       SPOS(hidden->dir, hidden->dir_offset, snapshot), &view, &k,
 			       &n->buf);
-	if (!ret && k.type == KEY_TYPE_dirent && check_dirent_names(&k, hidden))
-		bce_log_error(n->c->log, BCE_ERR_dirent_to_missing_inode,
-			      "btree dirents %llu:%llu:%u: inode %llu does not exist in snapshot %u",
-			      k.p.inode, k.p.offset, k.p.snapshot, hidden->inum, snapshot);
-	return check_memory_only(ret);
+	if (ret || k.type != KEY_TYPE_dirent || !check_dirent_names(&k, hidden))
+		return check_memory_only(ret);
+	bce_log_error(n->c->log, BCE_ERR_dirent_to_missing_inode,
+		      "btree dirents %llu:%llu:%u: inode %llu does not exist in snapshot %u",
+		      k.p.inode, k.p.offset, k.p.snapshot, hidden->inum, snapshot);
+	k.p.snapshot = snapshot;
+	return mend_name_key(n, BTREE_ID_dirents, k.p, KEY_TYPE_hash_whiteout);
 }
 
 static int check_versions(struct name_check *n)

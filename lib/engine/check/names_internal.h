@@ -114,8 +114,10 @@ static inline int check_memory_only(int ret)
 int check_names_round(struct check *c, struct name_mend *mend);
 
 /* names_mend.c: put right on the spot; all of them do nothing where nothing is repaired */
-enum mend_inode_what { MEND_SECTORS, MEND_NLINK, MEND_NAME, MEND_FLAGS_ON, MEND_FLAGS_OFF };
-/* the version at exactly @snapshot; nothing if there is none. @b: MEND_NAME's offset */
+enum mend_inode_what {
+	MEND_SECTORS, MEND_NLINK, MEND_NAME, MEND_FLAGS_ON, MEND_FLAGS_OFF, MEND_SUBVOL, MEND_PARENT_SUBVOL, MEND_HASH,
+};
+/* the version at exactly @snapshot; nothing if there is none. @b: MEND_NAME's offset, MEND_HASH's type (@a: seed) */
 int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_what what, u64 a, u64 b);
 /* a key without value: set, hash_whiteout, deleted */
 int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, unsigned int type);
@@ -130,6 +132,16 @@ void mend_say(struct name_check *n, struct text_buf *text);
 int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), void *ctx);
 /* what that means for the walk: a key in which more is wrong is refused, and stays as it is */
 int mend_tried(int ret);
+
+/* @f says it is the root of a subvolume that is not there, or has another root */
+int mend_root_of(struct name_check *n, const struct inode_fields *f);
+/* @f, which subvolume @s has as its root, says that it is another's */
+int mend_root_says(struct name_check *n, const struct subvolume_info *s, const struct inode_fields *f);
+/* the name @k of subvolume @s, the subvolume and its root inode do not agree on the parent subvolume */
+int mend_subvolume_parent(struct name_check *n, const struct bkey *k, const struct subvolume_info *s,
+			  const struct inode_fields *root);
+/* a name of subvolume @id, which does not exist: does a snapshot node still name it? Then it has been lost */
+bool mend_subvolume_is_lost(struct name_check *n, u32 id);
 
 /* snapshots_mend.c: after they have been checked. @n->mend->again: something has changed */
 int mend_snapshots(struct name_check *n);

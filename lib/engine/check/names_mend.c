@@ -99,6 +99,16 @@ static void change_fields(const struct inode_change *c, struct inode_fields *f)
 	case MEND_FLAGS_OFF:
 		f->flags &= ~c->a;
 		break;
+	case MEND_SUBVOL:
+		f->subvol = c->a;
+		break;
+	case MEND_PARENT_SUBVOL:
+		f->parent_subvol = c->a;
+		break;
+	case MEND_HASH:
+		f->hash_seed = c->a;
+		f->str_hash = c->b;
+		break;
 	}
 }
 
@@ -134,6 +144,17 @@ static void say_inode(const struct inode_change *c)
 	case MEND_NAME:
 		bce_text_printf(&text, "its name was at %llu:%llu, is now at %llu:%llu", c->was.dir,
 				c->was.dir_offset, c->now.dir, c->now.dir_offset);
+		break;
+	case MEND_SUBVOL:
+		bce_text_printf(&text, "it was the root of subvolume %u, is now of %u", c->was.subvol, c->now.subvol);
+		break;
+	case MEND_PARENT_SUBVOL:
+		bce_text_printf(&text, "its parent subvolume was %u, is now %u", c->was.parent_subvol,
+				c->now.parent_subvol);
+		break;
+	case MEND_HASH:
+		bce_text_printf(&text, "hash type was %u, seed %llx, are now %u, %llx", c->was.str_hash, c->was.hash_seed,
+				c->now.str_hash, c->now.hash_seed);
 		break;
 	default:
 		bce_text_printf(&text, "flags were %x, are now %x", c->was.flags, c->now.flags);

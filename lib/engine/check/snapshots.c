@@ -280,10 +280,10 @@ static int check_subvolume_root(struct name_check *n, const struct subvolume_inf
 	if (ret == -ENOENT)
 		subvolume_error(n, BCE_ERR_subvol_to_missing_root, s,
 				"root inode does not exist:", s->inode);
-	else if (!ret && root.subvol != s->id)
-		subvolume_error(n, BCE_ERR_subvol_root_wrong_bi_subvol, s,
-				"root inode says subvolume", root.subvol);
-	return check_memory_only(ret);
+	if (ret || root.subvol == s->id)
+		return check_memory_only(ret);
+	subvolume_error(n, BCE_ERR_subvol_root_wrong_bi_subvol, s, "root inode says subvolume", root.subvol);
+	return mend_root_says(n, s, &root);
 }
 
 static int check_subvolume_tree(struct name_check *n, const struct subvolume_info *s)

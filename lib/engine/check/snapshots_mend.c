@@ -25,6 +25,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/stat.h>
 #include <linux/string.h>
 
 #include "engine/btree/btrees.h"
@@ -137,6 +138,7 @@ static int change_subvol(struct name_check *n, const struct subvolume_info *was,
 	const struct change changes[] = {
 		{ "snapshot", was->snapshot, now->snapshot },
 		{ "flag of a snapshot", was->snap, now->snap },
+		{ "root inode", was->inode, now->inode },
 		{ "parent subvolume", was->fs_path_parent, now->fs_path_parent },
 	};
 	struct bkey k = { .p = POS(0, was->id) };
@@ -740,6 +742,145 @@ static int mend_listed_children(struct name_check *n)
 		if (ret == -ENOENT)
 			ret = mend_name_key(n, BTREE_ID_subvolume_children, p, KEY_TYPE_set);
 	}
+	return ret;
+}
+
+/* ---- root inodes ---- */
+
+/* the subvolume whose root a version is: the only one that sees it; of several the one that is no snapshot. 0: none */
+static u32 subvol_with_root(struct name_check *n, const struct inode_fields *f)
+{
+	unsigned int nr = 0, originals = 0;
+	u32 any = 0, original = 0;
+	struct subvolume_info s = { };
+
+	while (bce_subvolume_next(n->c->snapshots, s.id, &s)) {
+		if (s.inode != f->inum || !bce_snapshot_is_ancestor(n->c->snapshots, s.snapshot, f->snapshot))
+			continue;
+		nr++;
+		any = s.id;
+		originals += !s.snap;
+		original = s.snap ? original : s.id;
+	}
+	return nr == 1 ? any : originals == 1 ? original : 0;
+}
+
+/* the root that a subvolume names does not exist, @f says it is it, and can be */
+static int mend_subvol_root(struct name_check *n, const struct inode_fields *f, bool *mended)
+{
+	struct subvolume_info s, now;
+	struct inode_fields root;
+	int ret;
+
+	if (!bce_subvolume_find(n->c->snapshots, f->subvol, &s) || !S_ISDIR(f->mode) ||
+	    !bce_snapshot_is_ancestor(n->c->snapshots, s.snapshot, f->snapshot))
+		return 0;
+	ret = check_inode_at(n, s.inode, s.snapshot, &root);
+	if (ret != -ENOENT)
+		return check_memory_only(ret);
+	now = s;
+	now.inode = f->inum;
+	*mended = true;
+	return change_subvol(n, &s, &now);
+}
+
+int mend_root_of(struct name_check *n, const struct inode_fields *f)
+{
+	bool mended = false;
+	u32 subvol;
+	int ret;
+
+	if (!n->c->repair || n->mend->unsure)
+		return 0;
+	ret = mend_subvol_root(n, f, &mended);
+	if (ret || mended)
+		return ret;
+	subvol = subvol_with_root(n, f);
+	if (!subvol && mend_subvolume_is_lost(n, f->subvol))
+		return 0;
+	return mend_inode(n, f->inum, f->snapshot, MEND_SUBVOL, subvol, 0);
+}
+
+int mend_root_says(struct name_check *n, const struct subvolume_info *s, const struct inode_fields *f)
+{
+	struct subvolume_info other;
+	unsigned int nr;
+
+	subvols_in(n, s->snapshot, &other, &nr);
+	if (!n->c->repair || nr != 1 || f->snapshot != s->snapshot)
+		return 0;
+	return mend_inode(n, f->inum, f->snapshot, MEND_SUBVOL, s->id, 0);
+}
+
+bool mend_subvolume_is_lost(struct name_check *n, u32 id)
+{
+	unsigned int nr;
+
+	return node_naming(n, id, &nr);
+}
+
+/* ---- the subvolume in which a subvolume's name stands ---- */
+
+/* 0 if it does not see the name */
+static u32 if_it_sees(struct name_check *n, const struct bkey *k, u32 subvol, u32 child)
+{
+	struct subvolume_info s;
+
+	return subvol != child && bce_subvolume_find(n->c->snapshots, subvol, &s) &&
+		bce_snapshot_is_ancestor(n->c->snapshots, s.snapshot, k->p.snapshot) ? subvol : 0;
+}
+
+/* what two of the three say, or the only one that says something possible; 0: none */
+static u32 parent_by_vote(const u32 said[3])
+{
+	if (said[0] && (said[0] == said[1] || said[0] == said[2]))
+		return said[0];
+	if (said[1] && said[1] == said[2])
+		return said[1];
+	return !!said[0] + !!said[1] + !!said[2] == 1 ? said[0] + said[1] + said[2] : 0;
+}
+
+static int mend_name_parent(struct name_check *n, const struct bkey *k, struct dirent_info *d, u32 parent)
+{
+	struct text_buf text = TEXT_BUF_INIT;
+	struct bkey now = *k;
+	int ret;
+
+	bce_text_printf(&text, "btree dirents %llu:%llu:%u \"%.*s\": parent subvolume was %u, is now %u", k->p.inode,
+			k->p.offset, k->p.snapshot, d->name_len, d->name, d->parent_subvol, parent);
+	d->parent_subvol = parent;
+	bce_dirent_encode(&now, &n->mend->val, d);
+	ret = put_key(n, BTREE_ID_dirents, &now);
+	if (!ret)
+		mend_say(n, &text);
+	bce_text_exit(&text);
+	return mend_tried(ret);
+}
+
+int mend_subvolume_parent(struct name_check *n, const struct bkey *k, const struct subvolume_info *s,
+			  const struct inode_fields *root)
+{
+	struct subvolume_info now = *s;
+	struct dirent_info d;
+	u32 said[3], parent;
+	int ret = 0;
+
+	if (!n->c->repair || n->mend->unsure || root->snapshot != s->snapshot)
+		return 0;
+	bce_dirent_decode(k, &d);
+	said[0] = if_it_sees(n, k, d.parent_subvol, s->id);
+	said[1] = if_it_sees(n, k, s->fs_path_parent, s->id);
+	said[2] = if_it_sees(n, k, root->parent_subvol, s->id);
+	parent = parent_by_vote(said);
+	if (!parent)
+		return 0;
+	now.fs_path_parent = parent;
+	if (parent != s->fs_path_parent)
+		ret = change_subvol(n, s, &now);
+	if (!ret && parent != root->parent_subvol)
+		ret = mend_inode(n, root->inum, root->snapshot, MEND_PARENT_SUBVOL, parent, 0);
+	if (!ret && parent != d.parent_subvol)
+		ret = mend_name_parent(n, k, &d, parent);
 	return ret;
 }
 
