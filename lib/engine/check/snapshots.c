@@ -386,7 +386,8 @@ static int check_subvolume_child(struct name_check *n, const struct bkey *k)
 		bce_log_error(n->c->log, BCE_ERR_subvol_children_bad,
 			      "btree subvolume_children %llu:%llu: that subvolume %s", k->p.inode,
 			      k->p.offset, ret ? "does not exist" : "is elsewhere");
-		return mend_name_key(n, BTREE_ID_subvolume_children, k->p, KEY_TYPE_deleted);
+		return ret && mend_subvolume_is_lost(n, k->p.offset) ? 0 :
+			mend_name_key(n, BTREE_ID_subvolume_children, k->p, KEY_TYPE_deleted);
 	}
 	return check_memory_only(ret);
 }

@@ -13,7 +13,8 @@
  * confirmed by a third. A node that is missing altogether is made again where others tell all of it.
  *
  * What is left alone: two claims of equal weight. And nothing is done by which keys would lose all that uses them: a leaf that
- * names a subvolume which is not there keeps naming it, for as a leaf without subvolume it would be cleaned away with all its files.
+ * names a subvolume which is not there keeps naming it, for as a leaf without subvolume it would be cleaned away with all its
+ * files. The subvolume is made again, if its root inode is there.
  *
  * Who sees which keys depends on all this, so the round ends when something was changed here, and names are judged in the next.
  *
@@ -74,6 +75,16 @@ static void say_changes(struct name_check *n, unsigned int btree_id, u32 id, con
 	bce_text_exit(&text);
 }
 
+/* all of them: the table takes a node whose parent it cannot find for a root, and forgets which parent that was */
+static int edit_nodes(struct name_check *n, struct snapshot_data *d, u32 id, const struct snapshot_info *node)
+{
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n->nr_snapshots; i++)
+		ret = bce_snapshot_edit_node(d, n->snapshot[i].id, &n->snapshot[i].info);
+	return ret ?: bce_snapshot_edit_node(d, id, node);
+}
+
 /* the table is what everybody asks who sees what */
 static int edit_table(struct name_check *n, u32 id, const struct snapshot_info *node, const struct subvolume_info *s)
 {
@@ -84,7 +95,7 @@ static int edit_table(struct name_check *n, u32 id, const struct snapshot_info *
 	bce_snapshot_table_lock(table);
 	d = bce_snapshot_edit(table);
 	if (d) {
-		ret = node ? bce_snapshot_edit_node(d, id, node) : bce_snapshot_edit_subvol(d, s);
+		ret = node ? edit_nodes(n, d, id, node) : bce_snapshot_edit_subvol(d, s);
 		if (ret)
 			bce_snapshot_edit_drop(d);
 		else
@@ -474,6 +485,79 @@ static int mend_subvols(struct name_check *n)
 		ret = s.unlinked ? 0 : mend_standing(n, &s);
 	for (size_t i = 0; !ret && i < n->nr_snapshots; i++)
 		ret = mend_node_subvol(n, &n->snapshot[i]);
+	return ret;
+}
+
+/* ---- subvolumes that are missing ---- */
+
+/* the directory that @snapshot sees as the root of subvolume @id. 0, -ENOENT, negative errno */
+static int find_root(struct name_check *n, u32 id, u32 snapshot, struct inode_fields *out)
+{
+	struct snapshot_view view = bce_snapshot_view(n->c->snapshots, snapshot);
+	const struct bkey *k;
+	struct btree_iter iter;
+	int ret = -ENOENT;
+
+	bce_btree_iter_init(&iter, n->c->btrees, BTREE_ID_inodes, 0, POS_MIN, BTREE_ITER_PREFETCH, &view);
+	for (k = bce_btree_iter_peek(&iter); ret && !IS_ERR_OR_NULL(k); k = bce_btree_iter_next(&iter)) {
+		if (!bce_key_type_is_inode(k->type) || bce_inode_unpack(k, out) || out->subvol != id ||
+		    !S_ISDIR(out->mode))
+			continue;
+		out->inum = k->p.offset;
+		ret = 0;
+	}
+	bce_btree_iter_exit(&iter);
+	return IS_ERR(k) ? PTR_ERR(k) : ret;
+}
+
+/* the node names it, its root does, and where its name is; what it was made from and that it was read-only is lost */
+static int make_subvol(struct name_check *n, const struct check_snapshot *node)
+{
+	struct text_buf text = TEXT_BUF_INIT;
+	struct snapshot_tree_info tree;
+	struct bkey k = { .p = POS(0, node->info.subvol) };
+	struct subvolume_info s;
+	struct inode_fields root;
+	int ret = find_root(n, node->info.subvol, node->id, &root);
+
+	if (!ret)
+		ret = tree_lookup(n, node->info.tree, &tree);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	s = (struct subvolume_info) {
+		.id = node->info.subvol, .snapshot = node->id, .inode = root.inum, .fs_path_parent = root.parent_subvol,
+		.snap = tree.master_subvol != node->info.subvol, .otime = node->info.btime,
+	};
+	bce_subvolume_encode(&k, &n->mend->val, &s);
+	ret = put_key(n, BTREE_ID_subvolumes, &k);
+	if (!ret)
+		ret = edit_table(n, 0, NULL, &s);
+	if (ret)
+		return mend_tried(ret);
+	bce_text_printf(&text, "btree subvolumes 0:%u: was missing, is now in snapshot %u, with root inode %llu, parent subvolume %u",
+			s.id, s.snapshot, s.inode, s.fs_path_parent);
+	mend_say(n, &text);
+	bce_text_exit(&text);
+	return 0;
+}
+
+static int mend_missing_subvols(struct name_check *n)
+{
+	struct subvolume_info other;
+	unsigned int nr, standing;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < n->nr_snapshots; i++) {
+		const struct check_snapshot *s = &n->snapshot[i];
+
+		if (!s->info.is_subvol || s->info.deleted || s->info.children[0] || !s->info.subvol ||
+		    bce_subvolume_find(n->c->snapshots, s->info.subvol, &other))
+			continue;
+		node_naming(n, s->info.subvol, &nr);
+		subvols_in(n, s->id, &other, &standing);
+		if (nr == 1 && !standing)
+			ret = make_subvol(n, s);
+	}
 	return ret;
 }
 
@@ -903,6 +987,8 @@ int mend_snapshots(struct name_check *n)
 		ret = mend_depth_and_skips(n);
 	if (!ret)
 		ret = mend_subvols(n);
+	if (!ret && !n->mend->again)
+		ret = mend_missing_subvols(n);
 	if (!ret)
 		ret = mend_trees_of_nodes(n);
 	if (!ret)

@@ -618,7 +618,7 @@ static const struct damage {
 	D(subvol_child_unknown, E(subvol_children_bad)),
 	D(subvol_loops, E(subvol_loop), E(subvol_fs_path_parent_wrong)),
 	D(subvol_nowhere, E(subvol_unreachable), E(subvol_fs_path_parent_wrong)),
-	KEPT(no_root_subvol, E(root_subvol_missing), E(snapshot_tree_to_missing_subvol),
+	D(no_root_subvol, E(root_subvol_missing), E(snapshot_tree_to_missing_subvol),
 	  E(snapshot_should_not_have_subvol), E(inode_points_to_missing_dirent), E(subvol_unreachable)),
 	PART(no_root_dir, LEFT(E(inode_points_to_missing_dirent), E(inode_unreachable), E(root_dir_missing),
 	  E(subvol_to_missing_root)), E(root_dir_missing), E(subvol_to_missing_root),
