@@ -27,7 +27,7 @@ vehicles_of = $(or $(VEHICLES),$(sort $(shell sed -nE 's/^. vehicle: *//p' $(1) 
 check: deps
 	$(quiet)$(MAKE) --no-print-directory check-all
 
-check-all: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(VM_PROGRAMS) $(if $(GOLDEN_TESTS),golden)
+check-all: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS) $(if $(GOLDEN_TESTS),golden)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
 	$(quiet)tests/run $(UNIT_TESTS) $(GOLDEN_TESTS) $(VM_TESTS)
 
@@ -37,7 +37,7 @@ check-unit: $(UNIT_TESTS)
 check-golden: $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools golden
 	$(quiet)tests/run $(GOLDEN_TESTS)
 
-check-vm: tools $(VM_PROGRAMS)
+check-vm: tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
 	$(quiet)tests/run $(VM_TESTS)
 
@@ -50,7 +50,7 @@ check-boot: tools
 
 # The same scripts on kernels that watch locks, sleeping, lists and leaks, and memory. Only UML has them.
 DEBUG_VEHICLES := uml-debug uml-kasan
-check-debug: tools $(VM_PROGRAMS)
+check-debug: tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS)
 	$(quiet)tests/vm/prepare $(DEBUG_VEHICLES)
 	$(quiet)VEHICLES='$(DEBUG_VEHICLES)' tests/run $(VM_TESTS)
 
@@ -64,7 +64,7 @@ vehicles:
 fuzz: $(FUZZ_TESTS)
 	$(quiet)tests/run --jobs 1 $(FUZZ_TESTS)
 
-soak: tools $(VM_PROGRAMS) $(SOAK_PROGRAMS)
+soak: tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS) $(SOAK_PROGRAMS)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(SOAK_TESTS))
 	$(quiet)tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
 

@@ -119,6 +119,10 @@ $(VM_PROGRAMS): $(O)/%: %.c
 	$(quiet)mkdir -p $(@D)
 	$(quiet)$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -static $(WARNINGS) $(WERROR) $(CFLAGS) $< -o $@.$$$$ && mv $@.$$$$ $@
 
+# Programs that such tests run on the host, over the engine.
+VM_HOST_SRCS := $(call find_c,tests/vm/host)
+VM_HOST_PROGRAMS := $(VM_HOST_SRCS:%.c=$(O)/%)
+
 # program_rules VARIANT, LIBRARIES: how programs of that variant are linked.
 define program_rule
 $(O)/$(2:.c=): $(O)/user/$(1)/$(2:.c=.o) $(O)/user/$(1)/libtest.a $(O)/user/$(1)/libengine.a
@@ -128,4 +132,5 @@ endef
 $(foreach src,$(UNIT_SRCS) $(GOLDEN_SRCS),$(eval $(call program_rule,asan,$(src),-lcmocka)))
 $(foreach src,$(TSAN_SRCS),$(eval $(call program_rule,tsan,$(src),-lcmocka)))
 $(foreach src,$(FUZZ_SRCS),$(eval $(call program_rule,fuzz,$(src),-fsanitize=fuzzer)))
+$(foreach src,$(VM_HOST_SRCS),$(eval $(call program_rule,plain,$(src))))
 $(foreach src,$(BENCH_SRCS),$(eval $(call program_rule,plain,$(src),-llmdb -lsqlite3)))

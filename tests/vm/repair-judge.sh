@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Sets that the in-tree driver made lose all btrees of allocation information, every copy; we repair them. The in-tree
-# driver's checker then finds nothing wrong, and every file is what it was.
+# Sets that the in-tree driver made lose all btrees of allocation information, every copy; or something is made wrong with
+# their names and snapshots (tests/vm/host/damage-names.c). We repair them. The in-tree driver's checker then finds nothing
+# wrong, and every file, or every name, is what it was.
 # vehicle: uml
 # runs: host
 . "$TOP/tests/vm/lib.sh"
@@ -68,5 +69,43 @@ for name in "${SETS[@]%%:*}"; do
 	contents "$name" >"$WORK/after"
 	try "$name: the files are what they were" cmp "$WORK/before" "$WORK/after"
 done
+judged
+
+# ---- names ----
+
+IMAGES=()
+SETS=()
+
+# but for tombstones, which places leave that were given up
+names() {
+	local btree
+	for btree in dirents xattrs subvolumes; do
+		bcachectl list -b "$btree" "$WORK/$1".*.img 2>/dev/null | grep -av hash_whiteout
+	done
+}
+
+# damaged KIND GOLDEN [kept]: kept: all names are what they were
+damaged() {
+	local name=$1-$2
+	golden_set "$name" "$2"
+	names "$name" >"$WORK/before"
+	try "$name: damaged" "$O/tests/vm/host/damage-names" "$1" "$WORK/$name".*.img
+	try "$name: fsck -n finds it" fails checked "" "$WORK/$name".*.img
+	try "$name: repaired" repaired "$name"
+	names "$name" >"$WORK/after"
+	[ -z "${3:-}" ] || try "$name: the names are what they were" cmp "$WORK/before" "$WORK/after"
+}
+
+damaged places small-tree kept
+damaged before small-tree kept
+damaged twice small-tree
+damaged ends small-tree
+damaged places snapshots
+damaged before snapshots
+damaged holes snapshots
+damaged children snapshots kept
+damaged parents snapshots kept
+damaged subvolumes snapshots kept
+damaged lost snapshots
 judged
 finish

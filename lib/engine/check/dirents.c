@@ -242,7 +242,9 @@ static int check_file_name(struct name_check *n, const struct bkey *k,
 		if (!f.subvol)
 			ret = mend_dirent_type(n, k, (f.mode >> 12) & 15);
 	}
-	return ret ?: check_back_reference(n, k, &f);
+	if (!ret)
+		ret = check_back_reference(n, k, &f);
+	return ret || !S_ISDIR(f.mode) ? ret : mend_versions_below(n, k);
 }
 
 /* ---- counting ---- */

@@ -150,8 +150,7 @@ static int check_name(struct name_check *n, const struct inode_fields *f)
 			      f->inum, f->snapshot, f->dir, f->dir_offset);
 	else
 		return check_memory_only(ret);
-	/* it may have another one, which is then found to lead here */
-	return f->subvol ? 0 : mend_inode(n, f->inum, f->snapshot, MEND_NAME, 0, 0);
+	return mend_forget_name(n, f);
 }
 
 static int note_links(struct name_check *n, const struct inode_fields *f)

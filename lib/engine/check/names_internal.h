@@ -49,7 +49,8 @@ struct hash_name {
 
 /* while it is mended; one round */
 struct name_mend {
-	bool		rescue;		/* what no name leads to gets one */
+	/* all names were where they belong in the last round: an inode may forget one, or get another */
+	bool		settled;
 	bool		moved;		/* names were: they have not been counted, nor what they lead to judged */
 	bool		again;		/* snapshots changed: the rest of the round would judge by what was */
 	bool		unsure;		/* who sees what: nothing is taken away */
@@ -122,6 +123,10 @@ int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_wha
 /* a key without value: set, hash_whiteout, deleted */
 int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, unsigned int type);
 int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_type);
+/* the name is not where @f says it is */
+int mend_forget_name(struct name_check *n, const struct inode_fields *f);
+/* @k leads to the directory in snapshots below, too; versions there that know no name get it */
+int mend_versions_below(struct name_check *n, const struct bkey *k);
 /* no name leads to it */
 int mend_lost_inode(struct name_check *n, const struct inode_fields *f);
 /* is it too early, or not asked for, to take something away? */

@@ -7,8 +7,10 @@
  * keys of what does not exist. What follows from a change is found in the next round: an inode whose
  * name leads nowhere first forgets the name; if the rounds after it find no other, it gets one in lost+found.
  *
- *      round 1    counts; names of nothing go; inodes forget names that are not there
- *      round 2..  directories and files that no name leads to: lost+found of their subvolume
+ *      round 1..   snapshots (snapshots_mend.c), until nothing of them changes
+ *      then        counts; names of nothing go; misplaced names move (hash_mend.c), until none does
+ *      then        inodes forget names that are not there; those that no name led to in the round before: lost+found
+ *                  of their subvolume
  *      until a round changes nothing
  *
  * What a key refers to or who sees it from which snapshot is not guessed at: a lost inode gets a name
@@ -177,6 +179,71 @@ int mend_inode(struct name_check *n, u64 inum, u32 snapshot, enum mend_inode_wha
 	if (!ret)
 		say_inode(&c);
 	return mend_tried(ret);
+}
+
+/* it may have another one, which is then found to lead here; and this one may just be elsewhere */
+int mend_forget_name(struct name_check *n, const struct inode_fields *f)
+{
+	if (!n->c->repair || !n->mend->settled || f->subvol)
+		return 0;
+	return mend_inode(n, f->inum, f->snapshot, MEND_NAME, 0, 0);
+}
+
+struct below {
+	const struct name_check	*n;
+	const struct bkey	*k;
+	u64			inum;
+	u32			from;
+	u32			snapshot;	/* out; 0: none */
+};
+
+/* the next version below that knows no name, and sees this one */
+static int next_nameless(struct bce_trans *t, void *ctx)
+{
+	struct below *b = ctx;
+	const struct bpos p = b->k->p;
+	struct inode_fields f;
+	struct bkey v, seen;
+	u32 from = b->from;
+	int ret;
+
+	for (b->snapshot = 0; !b->snapshot; from = v.p.snapshot + 1) {
+		struct snapshot_view view;
+
+		ret = bce_trans_peek(t, BTREE_ID_inodes, SPOS(0, b->inum, from), SPOS(0, b->inum, p.snapshot), NULL, 0, &v);
+		if (ret)
+			return ret == -ENOENT ? 0 : ret;
+		if (!bce_key_type_is_inode(v.type) || bce_inode_unpack(&v, &f) || f.dir || f.subvol ||
+		    f.flags & BIT(INODE_FLAG_unlinked) ||
+		    !bce_snapshot_is_ancestor(b->n->c->snapshots, v.p.snapshot, p.snapshot))
+			continue;
+		view = bce_snapshot_view(b->n->c->snapshots, v.p.snapshot);
+		ret = bce_trans_lookup(t, BTREE_ID_dirents, SPOS(p.inode, p.offset, view.id), &view, 0, &seen);
+		if (ret && ret != -ENOENT)
+			return ret;
+		if (!ret && seen.p.snapshot == p.snapshot)
+			b->snapshot = v.p.snapshot;
+	}
+	return 0;
+}
+
+int mend_versions_below(struct name_check *n, const struct bkey *k)
+{
+	struct below b = { .n = n, .k = k };
+	struct dirent_info d;
+	int ret;
+
+	if (!n->c->repair)
+		return 0;
+	bce_dirent_decode(k, &d);
+	b.inum = d.inum;
+	do {
+		ret = mend_run(n, next_nameless, &b);
+		b.from = b.snapshot + 1;
+		if (!ret && b.snapshot)
+			ret = mend_inode(n, b.inum, b.snapshot, MEND_NAME, k->p.inode, k->p.offset);
+	} while (!ret && b.snapshot);
+	return ret;
 }
 
 /* ---- keys ---- */
@@ -351,7 +418,7 @@ int mend_lost_inode(struct name_check *n, const struct inode_fields *f)
 	int ret;
 
 	/* others may still claim it */
-	if (!n->c->repair || !n->mend->rescue || f->subvol)
+	if (!n->c->repair || !n->mend->settled || f->subvol)
 		return 0;
 	ret = subvolume_of(n, f->snapshot, &r.subvol);
 	if (ret)
@@ -379,20 +446,20 @@ static void print_nothing(void *ctx, enum bce_log_level level, int error_id, con
 /* the first two in any case: what is lost is looked for when all names have had their say */
 static int rounds(struct check *c, struct name_mend *mend)
 {
-	bool rescue = false;
+	bool settled = false;
 	u64 before;
 	int ret;
 
 	for (unsigned int round = 0; round < ROUNDS_MAX; round++) {
 		before = c->repair->changes;
-		mend->rescue = rescue;
+		mend->settled = settled;
 		mend->moved = false;
 		mend->again = false;
 		mend->unsure = false;
 		ret = check_names_round(c, mend);
-		if (ret || (rescue && c->repair->changes == before))
+		if (ret || (settled && c->repair->changes == before))
 			return ret;
-		rescue = !mend->moved && !mend->again;
+		settled = !mend->moved && !mend->again;
 	}
 	return 0;
 }

@@ -949,7 +949,8 @@ int mend_subvolume_parent(struct name_check *n, const struct bkey *k, const stru
 	u32 said[3], parent;
 	int ret = 0;
 
-	if (!n->c->repair || n->mend->unsure || root->snapshot != s->snapshot)
+	/* an inherited root is the one of this name as well, unless it is another subvolume's */
+	if (!n->c->repair || n->mend->unsure || root->subvol != s->id)
 		return 0;
 	bce_dirent_decode(k, &d);
 	said[0] = if_it_sees(n, k, d.parent_subvol, s->id);
