@@ -268,4 +268,8 @@ try "fsck.bcachefs is fsck" code 0 bash -c "exec -a fsck.bcachefs bcachectl -a '
 try "fsck -y of what does not follow from anything" code 4 bcachectl fsck -y "$WORK/leaf"
 try "  says which" says 'btree dirents has nodes that cannot be read'
 try "fsck of nothing cannot be made" code 8 bcachectl fsck -n "$WORK/zeros"
+for mode in -n -p -y; do
+	try "fsck $mode of a path that is not there" code 8 bcachectl fsck $mode "$WORK/nowhere"
+	try "  says so once" same "$(grep -c nowhere "$WORK/err")" 1
+done
 finish

@@ -307,17 +307,18 @@ static int parse(int argc, char **argv, struct fsck *f, struct offline_opts *opt
  * At boot, fsck(8) names one device: a member, or the set's own, which shows a member's superblock. As long as
  * no superblock asks for a check there is nothing to do, and nothing is opened.
  */
-static bool superblocks_are_fine(char *const *paths, unsigned int nr)
+static bool superblocks_are_fine(const struct scan_list *l)
 {
-	struct scan_list l;
 	bool fine = true;
 
-	if (scan_paths(&l, paths, nr))
-		return false;
-	for (unsigned int i = 0; i < l.nr; i++)
-		fine &= !bce_sb_wants_check(l.member[i].img.sb);
-	scan_exit(&l);
+	for (unsigned int i = 0; i < l->nr; i++)
+		fine &= !bce_sb_wants_check(l->member[i].img.sb);
 	return fine;
+}
+
+static bool can_be_written(const struct bch_sb *sb)
+{
+	return !bce_sb_passes_required(sb) && le64_to_cpu(sb->compat[0]) >> BCH_COMPAT_alloc_info & 1;
 }
 
 /*
@@ -327,15 +328,17 @@ static bool superblocks_are_fine(char *const *paths, unsigned int nr)
 static int told_to_stop(const struct fsck *f, char *path)
 {
 	struct scan_list l;
-	bool refused = true;
+	bool preen = f->mode == MODE_PREEN && !scan_paths(&l, &path, 1), fine = false;
+	int ret = FSCK_FAILED;
 
-	complain("%s: the set is assembled: \"bcachectl stop\", then \"bcachectl fsck\" its members", path);
-	if (f->mode != MODE_PREEN || scan_paths(&l, &path, 1))
-		return FSCK_FAILED;
-	refused = bce_sb_passes_required(l.member[0].img.sb) ||
-		!(le64_to_cpu(l.member[0].img.sb->compat[0]) >> BCH_COMPAT_alloc_info & 1);
-	scan_exit(&l);
-	return refused ? FSCK_FINDINGS : FSCK_CLEAN;
+	if (preen) {
+		fine = superblocks_are_fine(&l);
+		ret = fine || can_be_written(l.member[0].img.sb) ? FSCK_CLEAN : FSCK_FINDINGS;
+		scan_exit(&l);
+	}
+	if (!fine)
+		complain("%s: the set is assembled: \"bcachectl stop\", then \"bcachectl fsck\" its members", path);
+	return ret;
 }
 
 /* one member stands for its set: the others are looked for. Return: members in @all, or 0 as they were named */
@@ -377,20 +380,44 @@ static int open_and_check(struct fsck *f, char **paths, unsigned int nr, const s
 }
 
 /* there is nothing to repair before the first mount: it makes everything */
-static bool was_never_started(char *const *paths, unsigned int nr)
+static bool was_never_started(const struct scan_list *l)
 {
-	struct scan_list l;
 	struct sb_info info;
 	bool started = false;
 
-	if (scan_paths(&l, paths, nr))
-		return false;
-	for (unsigned int i = 0; i < l.nr; i++) {
-		bce_sb_info(l.member[i].img.sb, &info);
+	for (unsigned int i = 0; i < l->nr; i++) {
+		bce_sb_info(l->member[i].img.sb, &info);
 		started |= info.initialized;
 	}
-	scan_exit(&l);
 	return !started;
+}
+
+static void look_only(struct fsck *f, struct offline_opts *opts)
+{
+	f->mode = MODE_LOOK;
+	opts->write = opts->repair = false;
+}
+
+/* what the superblocks say by themselves. Return: 0: go on; -1: the check is over, with @code */
+static int ask_superblocks(struct fsck *f, struct offline_opts *opts, char **paths, unsigned int nr, int *code)
+{
+	struct scan_list l;
+	int ret = 0;
+
+	if (f->mode == MODE_LOOK)
+		return 0;
+	if (scan_paths(&l, paths, nr)) {
+		*code = FSCK_FAILED;
+		return -1;
+	}
+	if (f->mode == MODE_PREEN && superblocks_are_fine(&l)) {
+		*code = FSCK_CLEAN;
+		ret = -1;
+	} else if (was_never_started(&l)) {
+		look_only(f, opts);
+	}
+	scan_exit(&l);
+	return ret;
 }
 
 static int run(int argc, char **argv)
@@ -398,18 +425,16 @@ static int run(int argc, char **argv)
 	struct fsck f = { .form = isatty(STDERR_FILENO) ? PROGRESS_LINE : PROGRESS_NONE };
 	struct offline_opts opts = { };
 	int ret = parse(argc, argv, &f, &opts);
+	char **paths = argv + optind;
+	unsigned int nr = argc - optind;
 
 	if (ret)
 		return ret;
-	if (f.mode == MODE_PREEN && superblocks_are_fine(argv + optind, argc - optind))
-		return FSCK_CLEAN;
-	if (path_is_set_device(argv[optind]))
-		return told_to_stop(&f, argv[optind]);
-	if (f.mode != MODE_LOOK && was_never_started(argv + optind, argc - optind)) {
-		f.mode = MODE_LOOK;
-		opts.write = opts.repair = false;
-	}
-	return open_and_check(&f, argv + optind, argc - optind, &opts);
+	if (path_is_set_device(paths[0]))
+		return told_to_stop(&f, paths[0]);
+	if (ask_superblocks(&f, &opts, paths, nr, &ret))
+		return ret;
+	return open_and_check(&f, paths, nr, &opts);
 }
 
 const struct command cmd_fsck = {
