@@ -62,8 +62,23 @@ bcachectl incremental --remove --records "$REC" "$GOLDEN_DIR/replicas2/disk0.img
 try "the last one takes the set along" same "$(find "$REC" -mindepth 1)" ""
 try "removing what was never met" bcachectl incremental --remove --records "$REC" 8:16
 
+# ---- a member whose state is failed ----
+
+for i in 0 1 2; do
+	copy "$GOLDEN_DIR/replicas2/disk$i.img" "$WORK/failed$i"
+	"$TOP/tests/vm/superblock.py" "$WORK/failed$i" member_state=1:2
+done
+forget_all
+try "a failed member alone" met "$WORK/failed1" incomplete 0
+try "  its copies do not count" met "$WORK/failed2" incomplete 1
+try "  until the other comes" met "$WORK/failed0" complete 2
+forget_all
+met "$WORK/failed0" incomplete 1 >/dev/null
+try "nobody waits for a failed member" met "$WORK/failed2" complete 2
+
 # ---- a device that changes ----
 
+forget_all
 copy "$GOLDEN_DIR/small-tree/disk0.img" "$WORK/changing"
 try "a set of one" met "$WORK/changing" complete 1
 copy "$GOLDEN_DIR/many/disk0.img" "$WORK/other" && cat "$WORK/other" >"$WORK/changing"

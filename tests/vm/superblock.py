@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Change fields of all superblock copies of a member, and their checksums, to what no formatter writes.
 
-  superblock.py DEVICE seq=N | version=N | user_uuid=UUID | feature=BIT ...
+  superblock.py DEVICE seq=N | version=N | user_uuid=UUID | feature=BIT | member_state=INDEX:STATE ...
 
-Only superblocks with crc32c. Source: docs/format/10-superblock.md, sections 2 and 3.
+STATE: 0 rw, 1 ro, 2 failed. Only superblocks with crc32c. Source: docs/format/10-superblock.md, sections 2, 3 and 6.11.
 """
 import struct
 import sys
 import uuid
 
 PRIMARY = 4096
+MEMBERS_V2, MEMBER_FLAGS = 11, 40
 VERSION, USER_UUID, SEQ, U64S, FEATURES, LAYOUT, HEADER_BYTES = 16, 56, 112, 124, 208, 240, 752
 
 
@@ -23,6 +24,21 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
+def member(sb, index):
+    at = HEADER_BYTES
+    while at < len(sb):
+        u64s, kind = struct.unpack_from('<II', sb, at)
+        if kind == MEMBERS_V2:
+            return at + 16 + index * struct.unpack_from('<H', sb, at + 8)[0]
+        at += 8 * u64s
+    sys.exit('no table of members')
+
+
+def set_member_state(sb, index, state):
+    at = member(sb, index) + MEMBER_FLAGS
+    struct.pack_into('<Q', sb, at, struct.unpack_from('<Q', sb, at)[0] & ~15 | state)
+
+
 def set_field(sb, name, value):
     if name == 'seq':
         struct.pack_into('<Q', sb, SEQ, int(value))
@@ -32,6 +48,8 @@ def set_field(sb, name, value):
         sb[USER_UUID:USER_UUID + 16] = uuid.UUID(value).bytes
     elif name == 'feature':
         sb[FEATURES + int(value) // 8] |= 1 << int(value) % 8
+    elif name == 'member_state':
+        set_member_state(sb, *map(int, value.split(':')))
     else:
         sys.exit('no field ' + name)
 
