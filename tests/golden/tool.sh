@@ -30,11 +30,14 @@ try "and an unknown option" code 1 bcachectl list --wonderful "$IMAGE"
 try "and a missing operand" code 1 bcachectl show-super
 try "and a btree that does not exist" code 1 bcachectl list -b nothing "$IMAGE"
 try "and a position that is none" code 1 bcachectl list -s 1:2:3:4 "$IMAGE"
-for command in format assemble incremental daemon stop status unlock probe show-super list dump fsck set-option set-member; do
+for command in format assemble incremental daemon stop status top unlock probe show-super list dump fsck set-option set-member; do
 	try "$command --help" code 0 bcachectl $command --help
 	try "$command: its manual has it" grep -q "^\.SS ${command/-/.*}" "$TOP/tools/bcachectl/bcachectl.8"
 	try "$command: completion knows it" grep -q "$command" "$TOP/tools/bcachectl/completion/bcachectl"
 done
+
+try "top: no time between two looks" code 1 bcachectl top --interval 0
+try "top: half a look" code 1 bcachectl top --count 0.5
 
 try "a file that is not there" code 4 bcachectl show-super "$WORK/none"
 truncate -s 64M "$WORK/zeros"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A boot with a set for each line of the table in docs/boot.md: complete, members missing or late, old copies, equal copies,
-# halves written without each other, encrypted, one label for two sets, one UUID for two sets, a damaged superblock, a newer
-# version. Twice, with the same outcome; members of refused sets keep every byte.
+# A boot with a set for each line of the table in docs/boot.md: complete, members missing, late or failed, old copies, equal
+# copies, halves written without each other, encrypted, one label for two sets, one UUID for two sets, a damaged superblock, a
+# newer version. Twice, with the same outcome; members of refused sets keep every byte.
 # vehicle: qemu-6.1 qemu-6.12
 # runs: host
 . "$TOP/tests/vm/lib.sh"
@@ -51,11 +51,18 @@ sets_made() {
 	PUT_OPTION=--degraded put split "changed twice" "$WORK/split.1" &&
 	make_set stale 2 --replicas=2 && copy stale.1 stale.copy &&
 	put stale again "$WORK/stale.0" "$WORK/stale.1" && put stale "hello stale" "$WORK/stale.0" "$WORK/stale.1" &&
+	make_set old 2 --replicas=2 && copy old.1 old.copy &&
+	put old again "$WORK/old.0" "$WORK/old.1" && put old "hello old" "$WORK/old.0" "$WORK/old.1" &&
+	make_set ailing 3 --replicas=2 && "$TOP/tests/vm/superblock.py" "$WORK/ailing.0" member_state=1:2 &&
+	"$TOP/tests/vm/superblock.py" "$WORK/ailing.2" member_state=1:2 &&
 	make_set crypt 1 --encrypted &&
+	make_set cshort 2 --encrypted --replicas=2 &&
+	make_set mute 1 --encrypted &&
 	make_set clone 1 && copy clone.0 clone.copy &&
 	make_set early 2 &&
 	make_set late 2 --replicas=2 &&
-	late_disk early.1 && late_disk late.1 &&
+	make_set lostlate 2 --metadata-replicas=1 &&
+	late_disk early.1 && late_disk late.1 && late_disk lostlate.1 &&
 	make_set dented 2 && damage_first_superblock dented.0 &&
 	make_set twin 1 && UUID[twin1]=${UUID[twin]} && mv "$WORK/twin.0" "$WORK/twin1.0" &&
 	make_set twin 1 && UUID[twin2]=${UUID[twin]} && mv "$WORK/twin.0" "$WORK/twin2.0" && unset 'UUID[twin]' &&
@@ -78,20 +85,20 @@ late_disk() {
 }
 
 IMAGES=(short.2 plain.1 split.1 stale.copy twin1.0 stale.1 lost.0 newer.0 crypt.0 clone.copy late.0 dented.1 foreign.1 plain.0
-	short.0 clone.0 early.0 split.0 stale.0 stranger.0 dented.0 twin2.0 foreign.0 disk.early.1 disk.late.1)
-REFUSED="lost.0 split.0 split.1 clone.0 clone.copy newer.0 foreign.0 foreign.1 stranger.0"
+	short.0 clone.0 early.0 split.0 stale.0 stranger.0 dented.0 twin2.0 foreign.0 old.copy ailing.2 cshort.1 mute.0 lostlate.0
+	ailing.0 old.0 disk.lostlate.1 disk.early.1 disk.late.1)
+REFUSED="lost.0 split.0 split.1 clone.0 clone.copy newer.0 foreign.0 foreign.1 stranger.0 mute.0 old.copy"
 
 early_script() {
 	local name
 	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro,x-systemd.device-timeout=600 0 0"
-	for name in short early stale dented twin1 twin2; do
+	for name in short early stale dented twin1 twin2 old ailing crypt cshort lostlate; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=600 0 0"
 	done
-	echo "UUID=${UUID[crypt]} /mnt/crypt bcachefs ro,x-systemd.device-timeout=600 0 0"
 	for name in late twin; do
 		echo "LABEL=$name /mnt/$name bcachefs ro,nofail 0 0"
 	done
-	for name in split clone newer foreign; do
+	for name in split clone newer foreign mute; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,nofail 0 0"
 	done
 	echo "UUID=${UUID[lost]} /mnt/lost bcachefs ro,x-systemd.device-timeout=30 0 0'"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The Debian packages as their users have them: installed by apt into a Debian with a kernel, headers and DKMS of its own,
-# upgraded, booted with the initramfs that came of it and a set in fstab, then removed and purged by apt on the running
-# machine.
-# vehicle: qemu-6.1
+# The Debian packages as their users have them: installed by apt into a Debian with a kernel, headers, compiler and DKMS of its
+# own, upgraded, booted with the initramfs that came of it and a set in fstab, then removed and purged by apt on the running
+# machine. Debian 12 with its 6.1, Debian 13 with its 6.12; packages are built in the one that this machine is not, too.
+# vehicle: qemu-6.1 qemu-6.12
 # runs: host
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/host.sh"
@@ -17,6 +17,10 @@ QEMU=
 trap '[ -z "$QEMU" ] || kill -KILL "$QEMU" 2>/dev/null; in_namespace rm -rf "$WORK"' EXIT
 export PATH=$O:$PATH
 ROOT=$WORK/root
+case $KERNEL in
+6.1) CODENAME=bookworm ;;
+6.12) CODENAME=trixie ;;
+esac
 
 # a shell command there; DKMS wants processes and devices. The mounts end with it
 in_root() {
@@ -30,8 +34,27 @@ out_says() {
 	grep -qE -- "$1" "$WORK/out" || { tail -n 20 "$WORK/out" | sed 's/^/# /'; return 1; }
 }
 
-built() {
+built_here() {
 	make -s -C "$TOP" deb O="$O" >"$WORK/out" 2>&1 || { tail -n 20 "$WORK/out" | sed 's/^/# /'; return 1; }
+	cp "$O"/deb/*.deb "$ROOT/debs/"
+}
+
+built_there() {
+	mkdir -p "$ROOT/build/bcachectl" &&
+		(cd "$TOP" && git ls-files -z --cached --others --exclude-standard | tar -c --null -T -) |
+		tar -x -C "$ROOT/build/bcachectl" &&
+		in_root "cd /build/bcachectl && dpkg-buildpackage --build=binary --no-sign -j2" &&
+		mv "$ROOT"/build/*.deb "$ROOT/debs/" && rm -r "$ROOT/build"
+}
+
+built() {
+	if [ "$CODENAME" = "$(. /etc/os-release && echo "$VERSION_CODENAME")" ]; then
+		built_here
+	else
+		built_there
+	fi
+	rm -f "$ROOT"/debs/*dbgsym*
+	ls "$ROOT"/debs/bcachectl_*.deb >/dev/null
 }
 
 # the same packages, of a later version
@@ -45,9 +68,7 @@ later() {
 }
 
 unpacked() {
-	mkdir "$ROOT" && tar -C "$ROOT" -xf "$PACKAGE_ROOT/root.tar" --exclude='./dev/*' && mkdir "$ROOT/debs" "$ROOT/results" &&
-		cp "$O"/deb/*.deb "$ROOT/debs/" || return
-	rm -f "$ROOT"/debs/*dbgsym*
+	mkdir "$ROOT" && tar -C "$ROOT" -xf "$PACKAGE_ROOT/root.tar" --exclude='./dev/*' && mkdir "$ROOT/debs" "$ROOT/results" || return
 	sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=gzip/' "$ROOT/etc/initramfs-tools/initramfs.conf"
 	printf 'virtio_pci\nvirtio_blk\next4\n' >>"$ROOT/etc/initramfs-tools/modules"
 	echo RESUME=none >"$ROOT/etc/initramfs-tools/conf.d/resume"
@@ -119,9 +140,9 @@ boot() {
 	tr -d '\r' <"$WORK/console" | grep -q '^done$' || { tail -n 30 "$WORK/console" | sed 's/^/# /'; return 1; }
 }
 
-PACKAGE_ROOT=$("$VM_DIR/make-package-root")
-[ -n "${DEBS_BUILT:-}" ] || try "packages are built" built
-try "a Debian with DKMS" unpacked
+PACKAGE_ROOT=$("$VM_DIR/make-package-root" $CODENAME)
+try "a Debian ($CODENAME) with DKMS" unpacked
+try "packages are built" built
 try "installed by apt" installed "/debs/bcachectl_*.deb /debs/bcachefs-modules-dkms_*.deb"
 try "  DKMS has built the modules for its kernel" dkms_built
 try "  they win over the kernel's own" ours_wins
@@ -135,5 +156,5 @@ try "  they are in the initramfs" initramfs_has 'updates/dkms/bcachefs\.ko'
 try "a set is made" set_made
 try "the machine's disk is made" machine_ready
 try "it boots, and is taken apart" boot
-try "the set is whole" bcachectl fsck -n "$WORK/tank.0" "$WORK/tank.1" >"$WORK/out"
+try "the set is whole" eval 'bcachectl fsck -n "$WORK/tank.0" "$WORK/tank.1" >"$WORK/out"'
 finish

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The root file system on a tiered set with two copies of everything: initramfs images made by initramfs-tools and by dracut
-# with our hooks, on Debian's kernel. All members there; one missing; encrypted, with the passphrase typed at the console.
+# with our hooks, on Debian's kernel: those of Debian 12 with 6.1, those of Debian 13 with 6.12. All members there; one missing; encrypted, with the passphrase typed at the console.
 # What boots is a small program that looks at its root and turns the machine off.
 # vehicle: qemu-6.1 qemu-6.12
 # runs: host
@@ -12,6 +12,10 @@ if [ "$KERNEL" = 6.1 ] && [ -z "${LONG:-}" ]; then
 	finish
 fi
 export PATH=$O:$PATH
+case $KERNEL in
+6.1) CODENAME=bookworm ;;
+6.12) CODENAME=trixie ;;
+esac
 BOOT_SECONDS=${BOOT_SECONDS:-240}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/bootroot.XXXXXX")
 QEMU=
@@ -141,9 +145,9 @@ is_up() {
 
 DEBIAN=$("$VM_DIR/make-debian" --kernel "$KERNEL")
 RELEASE=$(cat "$DEBIAN/release")
-BOOT_ROOT=$("$VM_DIR/make-boot-root")
+BOOT_ROOT=$("$VM_DIR/make-boot-root" $CODENAME)
 mkdir "$WORK/root"
-try "a system with our files" in_namespace bash -c "$(declare -f install_into); $(declare -p TOP O DEBIAN RELEASE BOOT_ROOT); install_into '$WORK/root'"
+try "a system ($CODENAME) with our files" in_namespace bash -c "$(declare -f install_into); $(declare -p TOP O DEBIAN RELEASE BOOT_ROOT); install_into '$WORK/root'"
 try "initramfs-tools makes an initramfs" make_initramfs
 try "dracut makes one" make_dracut
 make_tree

@@ -33,7 +33,7 @@ struct command {
 extern const struct command cmd_show_super, cmd_list, cmd_dump, cmd_probe, cmd_assemble, cmd_stop,
 	cmd_status, cmd_unlock, cmd_fsck, cmd_format, cmd_set_option, cmd_set_member, cmd_ls,
 	cmd_get, cmd_put, cmd_mkdir, cmd_rm, cmd_mv, cmd_incremental, cmd_subvolume, cmd_daemon,
-	cmd_usage;
+	cmd_usage, cmd_top;
 
 /* usage of @cmd to stdout (asked for) or stderr (wrong call) */
 void command_help(const struct command *cmd, FILE *to);

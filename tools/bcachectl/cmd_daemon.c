@@ -4,7 +4,7 @@
  *
  *   udev           a member came: is a running set short of it? A member went: let go of it
  *   device-mapper  something happened to a device: look at all sets again
- *   a timer        counters of errors have no events: look every few seconds
+ *   a timer        counters of errors have no events: look every few seconds; room on members, less often
  *   the socket     who asks gets what "bcachectl status --json" shows, or each event as it comes
  *
  * One thread and one loop. Nothing depends on it: sets are assembled by units and rules, and it can
@@ -37,10 +37,12 @@
 #include "records.h"
 #include "rejoin.h"
 #include "status_json.h"
+#include "tiers.h"
 #include "varlink.h"
 #include "watch.h"
 
 #define LOOK_EVERY_MS	5000
+#define TIERS_EVERY_MS	30000
 #define SEEN_FILE	RECORDS_DIR "/seen-by-daemon"
 #define GROUP		"bcachefs"
 #define HOOK		"/etc/bcachefs/hook"
@@ -59,6 +61,7 @@ struct daemon {
 	int			dm;		/* /dev/mapper/control, or -1 */
 	struct varlink_server	*server;
 	struct watch		*watch;
+	struct tiers		*tiers;
 	bool			stop;
 };
 
@@ -270,6 +273,7 @@ static void serve_rescan(struct varlink_call *call, json_object *parameters, voi
 
 	rejoin_all(on_event, d);
 	look(d);
+	tiers_look(d->tiers);
 	varlink_reply(call, NULL);
 }
 
@@ -360,7 +364,7 @@ static void loop(struct daemon *d)
 {
 	enum { SIGNALS, UDEV, DM, OWN };
 	struct pollfd fds[OWN + VARLINK_CLIENTS_MAX + 1];
-	uint64_t looked = 0;
+	uint64_t looked = 0, looked_at_tiers = now_ms();
 
 	while (!d->stop) {
 		unsigned int nr;
@@ -385,6 +389,10 @@ static void loop(struct daemon *d)
 			look(d);
 			looked = now_ms();
 		}
+		if (now_ms() - looked_at_tiers >= TIERS_EVERY_MS) {
+			tiers_look(d->tiers);
+			looked_at_tiers = now_ms();
+		}
 		varlink_serve(d->server, fds + OWN, nr);
 	}
 }
@@ -404,7 +412,8 @@ static int start(struct daemon *d)
 		return -errno;
 	}
 	d->watch = watch_new(SEEN_FILE, on_event, d);
-	return d->watch ? 0 : -ENOMEM;
+	d->tiers = tiers_new(on_event, d);
+	return d->watch && d->tiers ? 0 : -ENOMEM;
 }
 
 static int serve(const struct daemon_opts *opts)
@@ -420,6 +429,7 @@ static int serve(const struct daemon_opts *opts)
 		loop(&d);
 		notify_service_manager("STOPPING=1");
 	}
+	tiers_free(d.tiers);
 	watch_free(d.watch);
 	varlink_close(d.server);
 	if (d.monitor)

@@ -36,6 +36,7 @@ static const struct {
 	[EVENT_MEMBER_LATE]	= { "member-late",	"4b1f6d0c8f5e4f0b9a3d2e71c05a6e18", true },
 	[EVENT_MEMBER_ERRORS]	= { "member-errors",	"4b1f6d0c8f5e4f0b9a3d2e71c05a6e19", true },
 	[EVENT_SET_FINDINGS]	= { "set-findings",	"4b1f6d0c8f5e4f0b9a3d2e71c05a6e1a", true },
+	[EVENT_TIER_FULL]	= { "tier-full",	"4b1f6d0c8f5e4f0b9a3d2e71c05a6e1b", true },
 };
 
 const char *event_name(enum event_kind kind)

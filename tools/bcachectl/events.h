@@ -6,7 +6,7 @@
 enum event_kind {
 	EVENT_SET_ASSEMBLED,
 	EVENT_SET_STOPPED,
-	EVENT_SET_FAILED,		/* could not be started, or lost its last member */
+	EVENT_SET_FAILED,		/* could not be started, cannot be written, or lost its last member */
 	EVENT_SET_DEGRADED,
 	EVENT_SET_COMPLETE,		/* was degraded, is not any more */
 	EVENT_MEMBER_LOST,
@@ -14,6 +14,7 @@ enum event_kind {
 	EVENT_MEMBER_LATE,		/* is there again, and cannot be taken into the running set */
 	EVENT_MEMBER_ERRORS,		/* I/O or checksum errors became more */
 	EVENT_SET_FINDINGS,		/* violations of the format's rules became more */
+	EVENT_TIER_FULL,		/* a group of members has hardly any room left */
 	EVENT_NR,
 };
 

@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&cmd_assemble,
 	&cmd_stop,
 	&cmd_status,
+	&cmd_top,
 	&cmd_unlock,
 	&cmd_incremental,
 	&cmd_daemon,

@@ -134,16 +134,22 @@ static void compare_members(struct watch *w, const struct seen *old, const struc
 	}
 }
 
-static bool is_bad(const char *state)
+/* NULL: it is as it should be */
+static const char *trouble(const char *state)
 {
-	return !strcmp(state, "failed") || !strcmp(state, "lost");
+	if (!strcmp(state, "failed"))
+		return "cannot be started; the kernel log says why";
+	if (!strcmp(state, "stopped"))
+		return "an error has ended writing, it can still be read; the kernel log says why";
+	return strcmp(state, "lost") ? NULL : "has no member left";
 }
 
 static void compare(struct watch *w, const struct seen *old, const struct seen *new)
 {
-	if (is_bad(new->state) && strcmp(old->state, new->state))
-		tell(w, new, EVENT_SET_FAILED, -1, strcmp(new->state, "lost") ?
-		     "cannot be started; the kernel log says why" : "has no member left");
+	const char *bad = trouble(new->state);
+
+	if (bad && strcmp(old->state, new->state))
+		tell(w, new, EVENT_SET_FAILED, -1, "%s", bad);
 	if (new->degraded && !old->degraded)
 		tell(w, new, EVENT_SET_DEGRADED, -1, "is degraded: members are missing");
 	if (!new->degraded && old->degraded)

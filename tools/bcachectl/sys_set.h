@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef BCACHECTL_SYS_SET_H
+#define BCACHECTL_SYS_SET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What the file system shows of mounted sets, in /sys/fs/bcachefs/UUID; everybody may read it. A set can be unmounted at
+ * any time: what is gone is 0 or "".
+ */
+
+typedef void (*sys_set_fn)(const char *uuid, void *ctx);
+void sys_set_for_each(sys_set_fn fn, void *ctx);
+
+bool sys_set_is_mounted(const char *uuid);
+/* the first line of a file */
+void sys_set_line(const char *uuid, const char *file, char *out, unsigned int size);
+/* the number after @word in a file of lines "WORD NUMBER" */
+uint64_t sys_set_word(const char *uuid, const char *file, const char *word);
+
+/* the same of a member's files, dev-N/FILE; a number alone in its file */
+void sys_member_line(const char *uuid, unsigned int idx, const char *file, char *out, unsigned int size);
+uint64_t sys_member_word(const char *uuid, unsigned int idx, const char *file, const char *word);
+uint64_t sys_member_number(const char *uuid, unsigned int idx, const char *file);
+
+/* buckets of a member that are free, or will be without anything being moved: cached data, what has to be discarded first */
+struct sys_room {
+	uint64_t	bytes;		/* of its whole data area */
+	uint64_t	room_bytes;
+};
+void sys_member_room(const char *uuid, unsigned int idx, struct sys_room *out);
+
+#endif
