@@ -13,6 +13,9 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
+
+/* <sched.h> of glibc 2.41 takes in <linux/types.h>, which is ours; liburcu has a struct rcu_head of its own. */
+#undef rcu_head
 #include <urcu/urcu-memb.h>
 
 /* liburcu renames these to names with a prefix; from here on they are the kernel's. */
@@ -23,6 +26,10 @@
 #undef rcu_barrier
 #undef rcu_dereference
 #undef rcu_assign_pointer
+
+#include <linux/types.h>
+#undef rcu_head
+#define rcu_head callback_head
 
 #include <linux/bug.h>
 #include <linux/compiler.h>

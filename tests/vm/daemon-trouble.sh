@@ -4,7 +4,7 @@
 # asks the daemon for sets.
 # vehicle: uml
 # options: --one-cpu
-# images: new:64M new:64M new:64M
+# images: new:128M new:256M new:64M
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"
@@ -38,12 +38,12 @@ wait_for 5 test -S $SOCKET
 
 # ---- a tier gets full ----
 
-try "a tiered set" bcachectl format -q -L tank --foreground-target=ssd --label=ssd.a "${DISK[0]}" --label=hdd.a "${DISK[1]}"
+try "a tiered set" bcachectl format -q -L tank --btree-node-size 64k --foreground-target=ssd --label=ssd.a "${DISK[0]}" --label=hdd.a "${DISK[1]}"
 bcachectl assemble "${DISK[0]}" "${DISK[1]}" >/dev/null
 mount -t bcachefs /dev/mapper/tank /mnt
 look_again
 try "there is room: nothing is told" same "$(times '^tier-full')" 0
-try "written until the first tier is full" eval 'head -c 58M /dev/urandom >/mnt/file && sync'
+try "written until the first tier is full" eval 'head -c 150M /dev/urandom >/mnt/file && sync'
 look_again
 try "that is told" event '^tier-full tank - members of group ssd are full: [0-9]+ MiB of [0-9]+ are left'
 refuse "  the other is not" grep -q '^tier-full.*hdd' $EVENTS
@@ -51,11 +51,11 @@ look_again
 try "  once" same "$(times '^tier-full')" 1
 rm /mnt/file
 sync
-bcachectl_room() {
+gets_full_again() {
 	look_again
-	head -c 58M /dev/urandom >/mnt/file && sync && look_again && [ "$(times '^tier-full')" = 2 ]
+	head -c 150M /dev/urandom >/mnt/file && sync && look_again && [ "$(times '^tier-full')" = 2 ]
 }
-try "there is room again, and it gets full again: told anew" wait_for 30 bcachectl_room
+try "there is room again, and it gets full again: told anew" wait_for 30 gets_full_again
 
 # ---- top ----
 
@@ -73,10 +73,10 @@ sys.exit(not ok)' "$@"
 rm /mnt/file
 sync
 try "top: nothing is done" top_says 1 'm["write_bytes_per_second"] == 0 and s["mounted"] and not s["degraded"]'
-try "  how much room there is" top_says 1 '0 < m["room_bytes"] < m["bytes"] < 64 << 20'
+try "  how much room there is" top_says 1 '0 < m["room_bytes"] < m["bytes"] <= 256 << 20'
 (sleep 1; head -c 16M /dev/urandom >/mnt/file; sync) &
 try "  something is written" top_says 0 'm["write_bytes_per_second"] > 4 << 20 and m["write_ios_per_second"] > 0 and m["write_ns"] > 0'
-wait %-
+wait $!
 try "  for people" grep -qE '^ +1 +/?[a-z/0-9]+ +rw ' <(bcachectl top --count 1 --interval 1)
 try "  a set that is not there" not bcachectl top --count 1 --interval 1 nowhere 2>/run/words
 umount /mnt

@@ -118,7 +118,7 @@ static int status_of(char **names, unsigned int nr, bool json)
 {
 	struct wanted w = { .names = names, .nr = nr };
 	int ret = EXIT_OK, error;
-	json_object *out;
+	json_object *out = NULL;
 	unsigned int i;
 
 	if (json) {
