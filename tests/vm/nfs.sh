@@ -15,8 +15,12 @@ set_there() {
 		exportfs -i -o rw,sync,no_root_squash,no_subtree_check,fsid=0 "$EXPORT"
 }
 
+serve() {
+	rpc.nfsd --grace-time 10 --lease-time 10 4
+}
+
 set_away() {
-	exportfs -u "$EXPORT" && exportfs -f && umount /mnt && bcachectl stop "$device"
+	rpc.nfsd 0 && exportfs -u "$EXPORT" && exportfs -f && umount /mnt && bcachectl stop "$device"
 }
 
 served() {
@@ -24,7 +28,7 @@ served() {
 	ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null
 	mkdir -p /run/rpcbind /var/lib/nfs/v4recovery /var/lib/nfs/rpc_pipefs && touch /var/lib/nfs/etab /var/lib/nfs/rmtab
 	pgrep -x rpcbind >/dev/null || rpcbind -w
-	set_there && rpc.mountd && rpc.nfsd --grace-time 10 --lease-time 10 4
+	set_there && rpc.mountd && serve
 }
 
 # version 4 sees as the root what is exported as number 0
@@ -81,17 +85,21 @@ of_42() {
 		fallocate -p -o 64K -l 128K $CLIENT/cloned && same "$(stat -c %b /mnt/cloned)" $((1792)) &&
 		same "$(head -c 192K /mnt/cloned | tail -c 128K | tr -d '\0' | wc -c)" 0 &&
 		setfattr -n user.colour -v blue $CLIENT/cloned &&
-		same "$(getfattr --only-values -n user.colour /mnt/cloned)" blue
+		same "$(getfattr --absolute-names --only-values -n user.colour /mnt/cloned)" blue
 }
 
-# the client goes on with what it has open: by handles of before
+# the client goes on where it was, by handles of before: in its directory, and in version 3, where a server knows of no open
+# files, with one that is open
 comes_back() {
 	local sum
 	sum=$(sha256sum <$CLIENT/direct)
-	exec 6<>$CLIENT/direct
-	cd / && set_away && set_there && echo 3 >/proc/sys/vm/drop_caches &&
-		same "$(dd bs=64K status=none <&6 | sha256sum)" "$sum" && echo more >&6 && exec 6<&- && sync &&
-		same "$(tail -n 1 /mnt/direct | tail -c 5)" more
+	[ $version != 3 ] || exec 6<>$CLIENT/direct
+	cd $CLIENT/tree && set_away && set_there && serve && echo 3 >/proc/sys/vm/drop_caches &&
+		same "$(ls -U | sort)" "$(ls -U /mnt/tree | sort)" && cmp hard "$TOP/fs/bcachefs/dir.c" && echo new >made &&
+		same "$(cat /mnt/tree/made)" new && cd / && same "$(sha256sum <$CLIENT/direct)" "$sum" || return
+	[ $version = 3 ] || return 0
+	same "$(dd bs=64K status=none <&6 | sha256sum)" "$sum" && echo more >&6 && exec 6<&- && sync &&
+		same "$(tail -c 5 /mnt/direct)" more
 }
 
 snapshot_seen() {
@@ -117,10 +125,10 @@ for version in 4.2 3; do
 		try "  subvolumes" snapshot_seen
 	fi
 	try "  the set goes and comes back under open files" comes_back
+	cd / && exec 6<&-
 	try "  unmounted" umount $CLIENT
 	rm -rf /mnt/*
 done
-rpc.nfsd 0
 try "taken away" set_away
 try "nothing wrong with it" bcachectl fsck -n "${DISK[0]}"
 finish
