@@ -80,6 +80,8 @@ static int snap_subvol(void *ctx, struct bce_trans *t, u32 subvol, bool write, u
 	if (write && r->subvol[subvol].ro)
 		return -EROFS;
 	*snapshot = r->subvol[subvol].snapshot;
+	if (write)
+		__atomic_fetch_add(&r->changes, 1, __ATOMIC_RELAXED);
 	return 0;
 }
 

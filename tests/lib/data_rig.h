@@ -65,6 +65,7 @@ struct data_rig {
 	bool			short_space;	/* at most a few blocks at once */
 	u64			failed_devs;	/* members whose writes failed */
 	u64			flushed;
+	u64			changes;	/* transactions that wanted to write in a subvolume */
 	s64			charged;	/* sectors, to whomever */
 	s64			quota;		/* limit; 0: none */
 	s64			inherited;	/* sectors that snapshots see and nobody was charged for */

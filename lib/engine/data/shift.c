@@ -7,8 +7,8 @@
  *	              .... |aaaa|bb|cc                  |bb|cc
  *	          last key first, upwards               first key first, downwards
  *
- * Each key moves in a transaction of its own, which also notes in the record how far the move has
- * come: after a crash it goes on from there. The record is made together with the first change: the
+ * Some keys move in each transaction, which also notes in the record how far the move has come: after
+ * a crash it goes on from there. The record is made together with the first change: the
  * new size of a file that grows; the hole in one that shrinks. Of a hole that takes several
  * transactions all but the last go before: should the crash come then, nothing but a part of what
  * was to disappear is a hole.
@@ -218,27 +218,42 @@ static int move_key(struct bce_trans *t, struct shift *s, struct data_inode *ino
 	return ret;
 }
 
-static int shift_one(struct bce_trans *t, void *ctx)
+/* both places of a key change, and for each what refers to it from the device */
+static unsigned int keys_per_step(const struct shift *s)
+{
+	return max(READ_ONCE(s->w->keys_per_step) / 4, 1U);
+}
+
+static int shift_keys(struct bce_trans *t, struct shift *s, struct data_inode *inode)
+{
+	struct snapshot_view view = s->w->env.snapshots->view(s->w->env.snapshots->ctx,
+							      inode->snapshot);
+	struct bkey k;
+	int ret = 0;
+
+	s->over = false;
+	for (unsigned int i = keys_per_step(s); !ret && i; i--) {
+		ret = next_key(t, s, &view, &k);
+		s->over = ret == -ENOENT;
+		if (s->over)
+			return 0;
+		if (!ret)
+			ret = move_key(t, s, inode, &k);
+	}
+	return ret;
+}
+
+static int shift_some(struct bce_trans *t, void *ctx)
 {
 	struct shift *s = ctx;
 	u64 pos = s->info.pos_sector;
-	struct snapshot_view view;
 	struct data_inode inode;
-	struct bkey k;
 	int ret = bce_data_target_inode(t, s->w, &s->target, &inode);
 
-	if (ret)
-		return ret;
-	view = s->w->env.snapshots->view(s->w->env.snapshots->ctx, inode.snapshot);
-	ret = next_key(t, s, &view, &k);
-	s->over = ret == -ENOENT;
-	if (ret)
-		return s->over ? 0 : ret;
-	ret = move_key(t, s, &inode, &k);
 	if (!ret)
-		ret = put_record(t, s);
-	if (!ret)
-		ret = bce_data_inode_put(t, &inode);
+		ret = shift_keys(t, s, &inode);
+	if (!ret && s->info.pos_sector != pos)
+		ret = put_record(t, s) ?: bce_data_inode_put(t, &inode);
 	s->done = s->info.pos_sector;
 	s->info.pos_sector = pos;	/* until it is committed: this may run again */
 	return ret;
@@ -268,13 +283,12 @@ static int shift_from(struct shift *s)
 	if (s->info.state == SHIFT_START)
 		ret = begin(s);
 	while (!ret && s->info.state == SHIFT_EXTENTS) {
-		ret = bce_data_step(s->w, shift_one, s, &s->seq);
+		ret = bce_data_step(s->w, shift_some, s, &s->seq);
 		if (ret)
 			return ret;
+		s->info.pos_sector = s->done;
 		if (s->over)
 			s->info.state = SHIFT_FINISH;
-		else
-			s->info.pos_sector = s->done;
 	}
 	if (!ret)
 		ret = bce_data_step(s->w, finish, s, &s->seq);

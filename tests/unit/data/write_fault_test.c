@@ -688,6 +688,34 @@ static void cut_meets_whiteout(void **state)
 	rig_exit(&r);
 }
 
+/* extents behind a range that comes or goes move together: as many as a transaction takes well */
+static void many_move_at_once(void **state)
+{
+	enum { KEYS = 48 };
+	struct data_rig r;
+
+	for (int collapse = 0; collapse < 2; collapse++) {
+		begin(&r, false);
+		for (int i = 0; i < KEYS; i++)
+			assert_int_equal(rig_write(&r, file, 2 * i * RIG_BLOCK_SECTORS, old_data,
+						   RIG_BLOCK_BYTES, 2 * KEYS * RIG_BLOCK_BYTES, 0), 0);
+		r.changes = 0;
+		if (collapse)
+			assert_int_equal(bce_data_collapse_range(r.writer, file, 0, RIG_BLOCK_SECTORS, NULL), 0);
+		else
+			assert_int_equal(bce_data_insert_range(r.writer, file, 0, RIG_BLOCK_SECTORS, NULL), 0);
+		assert_in_range(r.changes, 1, KEYS / 4);
+		rig_check(&r);
+		for (int i = 1; i < KEYS; i++) {
+			u64 block = 2 * i + (collapse ? -1 : 1);
+
+			assert_int_equal(rig_read(&r, file, block * RIG_BLOCK_SECTORS, got, RIG_BLOCK_BYTES), 0);
+			assert_memory_equal(got, old_data, RIG_BLOCK_BYTES);
+		}
+		rig_exit(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -706,6 +734,7 @@ int main(void)
 		cmocka_unit_test(flush_if_asked),
 		cmocka_unit_test(truncate_meets_write),
 		cmocka_unit_test(cut_meets_whiteout),
+		cmocka_unit_test(many_move_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

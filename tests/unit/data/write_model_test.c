@@ -378,7 +378,7 @@ static void random_options(struct model *m)
 	};
 	m->r.background_devs = rnd() % 16;
 	m->r.short_space = rnd() % 4 == 0;
-	m->r.writer->keys_per_step = rnd() % 2 ? 64 : 1 + rnd() % 4;
+	m->r.writer->keys_per_step = rnd() % 2 ? 64 : 1 + rnd() % 12;
 }
 
 static void step(struct model *m)
