@@ -8,6 +8,12 @@
  * are thrown out. Then the engine does the work, in blocks. A crash in the middle leaves what the
  * engine says of each call (docs/format/65-operations.md).
  *
+ * What a hole or zeros take away is not written first. Its pages stay, dirty, until the engine has done its work, and
+ * no_writeback keeps them from coming down behind it: a direct read, which takes no locks, waits for them or finds
+ * what the engine made, and never what lies below a dirty page. Behind the end of the file that the engine knows pages are
+ * written all the same: with them it learns how long the file is. If the engine fails they are written, too, and it is
+ * asked again: it may have been short of the space that was promised to them.
+ *
  * Bytes that do not fill a block are made zero in the page cache and are dirty then, like a write.
  */
 #include "data.h"
@@ -26,6 +32,8 @@ static u64 sectors(u64 bytes)
 /* nothing of [start, end) is dirty, or being written; both bounds are widened to pages */
 static int flush_range(struct inode *inode, loff_t start, loff_t end)
 {
+	if (start >= end)
+		return 0;
 	end = end > LLONG_MAX - PAGE_SIZE ? LLONG_MAX : round_up(end, PAGE_SIZE) - 1;
 	return filemap_write_and_wait_range(inode->i_mapping, round_down(start, PAGE_SIZE), end);
 }
@@ -49,11 +57,8 @@ static void set_size(struct inode *inode, loff_t size)
 
 /* ---- punch, zero, allocate ---- */
 
-/*
- * [start, end): the page cache shows zeros, and nothing dirty is left of the blocks [*first, *last) that lie
- * wholly within
- */
-static int zero_out(struct inode *inode, loff_t start, loff_t end, loff_t *first, loff_t *last)
+/* [start, end): the page cache shows zeros of what does not fill blocks; the rest are blocks [*first, *last) */
+static int zero_edges(struct inode *inode, loff_t start, loff_t end, loff_t *first, loff_t *last)
 {
 	unsigned int block = bcachefs_block_bytes(inode);
 	int ret;
@@ -65,45 +70,119 @@ static int zero_out(struct inode *inode, loff_t start, loff_t end, loff_t *first
 		return bcachefs_zero_cached(inode, start, end);
 	}
 	ret = bcachefs_zero_cached(inode, start, *first);
-	if (!ret)
-		ret = bcachefs_zero_cached(inode, *last, end);
-	if (!ret)
-		ret = flush_range(inode, start, end);
-	if (!ret && *first < *last)
-		drop_pages(inode, *first, *last);
+	return ret ?: bcachefs_zero_cached(inode, *last, end);
+}
+
+/* what becomes of blocks [first, last), and of the file's size if that is not 0 */
+struct blocks_change {
+	loff_t	first, last;
+	bool	reserve;	/* else they become a hole */
+	loff_t	new_size;
+};
+
+static int change_blocks(struct inode *inode, const struct blocks_change *c)
+{
+	struct bce_set *set = bcachefs_set_of(inode);
+	struct bce_file_id id = bcachefs_id_of(inode);
+
+	return c->reserve ? bce_fallocate(set, id, sectors(c->first), sectors(c->last), true, c->new_size) :
+			    bce_punch(set, id, sectors(c->first), sectors(c->last));
+}
+
+/* pages that lie within [first, last) in part, or behind the end that the engine knows, are clean */
+static int flush_edges(struct inode *inode, loff_t first, loff_t last)
+{
+	loff_t start = round_up(first, PAGE_SIZE), end = last;
+	struct bce_inode e;
+	int ret = bce_inode_read(bcachefs_set_of(inode), bcachefs_id_of(inode), &e);
+
+	if (ret)
+		return ret;
+	if (e.size < i_size_read(inode))
+		end = min_t(u64, end, e.size);
+	end = round_down(end, PAGE_SIZE);
+	if (start >= end)
+		return flush_range(inode, first, last);
+	ret = flush_range(inode, first, start);
+	return ret ?: flush_range(inode, end, last);
+}
+
+/* what is dirty above the blocks goes when they have been changed, and is not written */
+static int change_under_dirty(struct inode *inode, const struct blocks_change *c)
+{
+	struct bcachefs_inode *vi = to_bcachefs_inode(inode);
+	int ret = flush_edges(inode, c->first, c->last);
+
+	if (ret)
+		return ret;
+	down_write(&vi->no_writeback);
+	filemap_fdatawait_range_keep_errors(inode->i_mapping, c->first, c->last - 1);
+	ret = change_blocks(inode, c);
+	if (!ret) {
+		/* stores come as faults again, and wait */
+		unmap_mapping_range(inode->i_mapping, c->first, c->last - c->first, 0);
+		drop_pages(inode, c->first, c->last);
+	}
+	up_write(&vi->no_writeback);
 	return ret;
+}
+
+static int change_and_drop(struct inode *inode, const struct blocks_change *c)
+{
+	int ret;
+
+	if (filemap_range_needs_writeback(inode->i_mapping, c->first, c->last - 1) &&
+	    !change_under_dirty(inode, c))
+		return 0;
+	ret = flush_range(inode, c->first, c->last);
+	if (ret)
+		return ret;
+	drop_pages(inode, c->first, c->last);
+	return change_blocks(inode, c);
 }
 
 static int punch(struct inode *inode, loff_t start, loff_t end)
 {
-	loff_t first, last;
-	int ret = zero_out(inode, start, end, &first, &last);
+	struct blocks_change c = { };
+	int ret = zero_edges(inode, start, end, &c.first, &c.last);
 
-	if (ret || first == last)
-		return ret;
-	return bce_punch(bcachefs_set_of(inode), bcachefs_id_of(inode), sectors(first), sectors(last));
+	return ret || c.first == c.last ? ret : change_and_drop(inode, &c);
 }
 
-static int allocate(struct inode *inode, loff_t start, loff_t end, bool zero, bool keep_size)
+static int zero(struct inode *inode, loff_t start, loff_t end, loff_t new_size)
+{
+	struct blocks_change c = { .reserve = true, .new_size = new_size };
+	int ret = zero_edges(inode, start, end, &c.first, &c.last);
+
+	if (ret)
+		return ret;
+	return c.first == c.last ? change_blocks(inode, &c) : change_and_drop(inode, &c);
+}
+
+static int reserve(struct inode *inode, loff_t start, loff_t end, loff_t new_size)
 {
 	unsigned int block = bcachefs_block_bytes(inode);
-	loff_t first = round_down(start, block), last = round_up(end, block), old = i_size_read(inode);
-	bool grows = !keep_size && end > old;
+
+	return bce_fallocate(bcachefs_set_of(inode), bcachefs_id_of(inode),
+			     sectors(round_down(start, block)), sectors(round_up(end, block)), false,
+			     new_size);
+}
+
+static int allocate(struct inode *inode, loff_t start, loff_t end, bool zeros, bool keep_size)
+{
+	loff_t old = i_size_read(inode), new_size = 0;
 	int ret = 0;
 
-	if (grows) {
+	if (!keep_size && end > old) {
 		ret = inode_newsize_ok(inode, end);
 		if (ret)
 			return ret;
 		bcachefs_zero_behind_end(inode, old);
+		new_size = end;
 	}
-	if (zero)
-		ret = zero_out(inode, start, end, &first, &last);
-	if (!ret)
-		ret = bce_fallocate(bcachefs_set_of(inode), bcachefs_id_of(inode), sectors(first),
-				    sectors(last), zero, grows ? end : 0);
-	if (!ret && grows)
-		set_size(inode, end);
+	ret = zeros ? zero(inode, start, end, new_size) : reserve(inode, start, end, new_size);
+	if (!ret && new_size)
+		set_size(inode, new_size);
 	return ret;
 }
 

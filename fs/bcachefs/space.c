@@ -145,6 +145,7 @@ void bcachefs_blocks_refresh(struct inode *inode)
 void bcachefs_data_inode_init_once(struct bcachefs_inode *vi)
 {
 	bcachefs_add_lock_init(&vi->add_lock);
+	init_rwsem(&vi->no_writeback);
 	vi->space = (struct bce_space) { };
 }
 

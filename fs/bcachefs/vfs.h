@@ -34,6 +34,7 @@ struct bcachefs_inode {
 	/* contents: space.c, add_lock.c */
 	struct bce_space	space;		/* promised for dirty pages; @lock */
 	struct bcachefs_add_lock add_lock;
+	struct rw_semaphore	no_writeback;	/* held for writing: none begins (range.c) */
 };
 
 static inline struct bcachefs_inode *to_bcachefs_inode(struct inode *inode)

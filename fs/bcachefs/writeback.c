@@ -185,16 +185,29 @@ static int write_folio(struct folio *folio, struct writeback_control *wbc, void 
 	return 0;
 }
 
+/* who only cleans up goes on to another file; who wants it on the members waits */
+static bool may_write(struct bcachefs_inode *vi, const struct writeback_control *wbc)
+{
+	if (wbc->sync_mode == WB_SYNC_NONE)
+		return down_read_trylock(&vi->no_writeback);
+	down_read(&vi->no_writeback);
+	return true;
+}
+
 int bcachefs_writepages(struct address_space *mapping, struct writeback_control *wbc)
 {
+	struct bcachefs_inode *vi = to_bcachefs_inode(mapping->host);
 	struct gathering g = { .inode = mapping->host, .wbc = wbc };
 	struct blk_plug plug;
 	int ret;
 
+	if (!may_write(vi, wbc))
+		return 0;
 	blk_start_plug(&plug);
 	ret = kc_write_cache_pages(mapping, wbc, write_folio, &g);
 	gathering_send(&g);
 	blk_finish_plug(&plug);
+	up_read(&vi->no_writeback);
 	return ret;
 }
 
