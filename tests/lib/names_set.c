@@ -332,10 +332,14 @@ u64 names_set_repair(struct names_set *f, bool careful)
 	const struct btrees_write_config memory = { .held_seq = 1 };
 	struct check_repair r = { .said = said, .careful = careful, .snapshots = f->m.snapshots };
 	struct check c;
+	int ret;
 
 	describe(f, f->m.log, &c);
 	require(!bce_btrees_start_writing(f->m.btrees, &memory, 1));
-	require(!bce_repair_names(&c, &r));
+	ret = bce_repair_names(&c, &r);
+	if (ret)
+		fprintf(stderr, "repair: error %d\n", ret);
+	require(!ret);
 	bce_btrees_stop_writing(f->m.btrees);
 	return r.changes;
 }

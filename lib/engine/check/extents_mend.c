@@ -107,6 +107,9 @@ static int cut_next(struct bce_trans *t, void *ctx)
 	if (!c->k.size || check_extent_is_reserved(&c->k))
 		return 0;
 	c->from = max(bkey_start_offset(&c->k), check_end_of_inode(c->n, c->f));
+	/* larger than its place allows */
+	if (c->from >= c->k.p.offset)
+		return 0;
 	ret = wanted_below(t, c, &c->k);
 	if (ret)
 		return min(ret, 0);
@@ -135,7 +138,7 @@ int mend_past_end(struct name_check *n, const struct inode_fields *f)
 		return 0;
 	for (;;) {
 		ret = mend_run(n, cut_next, &c);
-		/* extents over each other: which one is right nobody knows, and it stays */
+		/* -EIO: extents over each other; which one is right nobody knows, and it stays */
 		if (ret || c.end || c.k.p.offset <= c.at)
 			break;
 		c.at = c.k.p.offset;
@@ -144,6 +147,6 @@ int mend_past_end(struct name_check *n, const struct inode_fields *f)
 		say_cut(&c);
 		nr++;
 	}
-	ret = ret == -EIO ? 0 : mend_tried(ret);
+	ret = mend_tried(ret);
 	return ret ?: nr > 0;
 }

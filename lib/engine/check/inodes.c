@@ -381,6 +381,9 @@ static int gather_version(struct name_check *n, const struct bkey *k)
 	struct check_version *v;
 	int ret = 0;
 
+	/* the rules of keys have told */
+	if (k->p.inode)
+		return 0;
 	if (n->nr_versions && n->version[0].f.inum != k->p.offset)
 		ret = check_versions(n);
 	if (!ret)
@@ -391,7 +394,7 @@ static int gather_version(struct name_check *n, const struct bkey *k)
 	v = &n->version[n->nr_versions];
 	*v = (struct check_version) { .type = k->type };
 	if (is_inode(v) && bce_inode_unpack(k, &v->f))
-		return 0;	/* the rules of keys have told */
+		return 0;	/* likewise */
 	v->f.inum = k->p.offset;
 	v->f.snapshot = k->p.snapshot;
 	n->nr_versions++;

@@ -135,7 +135,7 @@ bool mend_is_careful(const struct name_check *n);
 void mend_say(struct name_check *n, struct text_buf *text);
 /* a transaction of its own */
 int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), void *ctx);
-/* what that means for the walk: a key in which more is wrong is refused, and stays as it is */
+/* what that means for the walk: a key in which more is wrong cannot be read, or is refused, and stays as it is */
 int mend_tried(int ret);
 
 /* @f says it is the root of a subvolume that is not there, or has another root */

@@ -68,7 +68,7 @@ int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), vo
 
 int mend_tried(int ret)
 {
-	return ret == -EINVAL ? 0 : ret;
+	return ret == -EINVAL || ret == -EIO ? 0 : ret;
 }
 
 /* ---- inodes ---- */

@@ -358,7 +358,7 @@ static int check_subvolume(struct name_check *n, const struct bkey *k)
 	struct subvolume_info s;
 	int ret;
 
-	if (k->type != KEY_TYPE_subvolume)
+	if (k->type != KEY_TYPE_subvolume || k->p.inode || k->p.offset > U32_MAX)
 		return 0;
 	bce_subvolume_decode(k, &s);
 	if (s.unlinked)

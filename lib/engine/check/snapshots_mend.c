@@ -891,7 +891,7 @@ int mend_root_says(struct name_check *n, const struct subvolume_info *s, const s
 	unsigned int nr;
 
 	subvols_in(n, s->snapshot, &other, &nr);
-	if (!n->c->repair || nr != 1 || f->snapshot != s->snapshot)
+	if (!n->c->repair || nr != 1 || other.id != s->id || f->snapshot != s->snapshot)
 		return 0;
 	return mend_inode(n, f->inum, f->snapshot, MEND_SUBVOL, s->id, 0);
 }

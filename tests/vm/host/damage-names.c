@@ -340,7 +340,6 @@ int main(int argc, char **argv)
 		if (!strcmp(kinds[i].name, argv[1])) {
 			unsigned int nr = kinds[i].make();
 
-			printf("%u keys\n", nr);
 			return small_set_close(&set, true) || !nr;
 		}
 	fprintf(stderr, "no kind is called %s\n", argv[1]);
