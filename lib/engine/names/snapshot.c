@@ -403,6 +403,8 @@ static int subvol_cmp(const void *key, const void *elt)
 
 static struct subvolume_info *subvol_find(const struct snapshot_data *d, u32 id)
 {
+	if (!d->nr_subvols)
+		return NULL;
 	return bsearch(&id, d->subvol, d->nr_subvols, sizeof(*d->subvol), subvol_cmp);
 }
 

@@ -802,7 +802,6 @@ static void anything_wrong(void **state)
 		names_set_check(&f, f.m.log);
 		names_set_repair(&f, false);
 		/* and what is left is not changed to and fro */
-		/* and what is left is not changed to and fro */
 		assert_int_equal(names_set_repair(&f, false), 0);
 		names_set_exit(&f);
 	}

@@ -524,6 +524,11 @@ static void shorter_file(struct bkey *k, u64 *v)
 	repack(k, v, &f);
 }
 
+static void deeper(struct bkey *k, u64 *v)
+{
+	((struct bch_snapshot *)v)->depth = cpu_to_le32(4);
+}
+
 static void of_nobody(struct bkey *k, u64 *v)
 {
 	k->p.inode += 1 << 20;
@@ -548,6 +553,10 @@ static const struct damage damages[] = {
 	{ "an attribute at the wrong place", BTREE_ID_xattrs, CHANGE, NULL, far_behind },
 	{ "an attribute twice", BTREE_ID_xattrs, ADD, NULL, next_place },
 	{ "data behind the end", BTREE_ID_inodes, CHANGE, is_alone, shorter_file },
+	{ "a snapshot deeper than it is", BTREE_ID_snapshots, CHANGE, NULL, deeper },
+	{ "no snapshot", BTREE_ID_snapshots, DROP_FIRST },
+	{ "no snapshot tree", BTREE_ID_snapshot_trees, DROP_FIRST },
+	{ "no subvolume", BTREE_ID_subvolumes, DROP_FIRST },
 	{ "an attribute of nobody", BTREE_ID_xattrs, ADD, NULL, of_nobody },
 	{ "an entry of nobody's directory", BTREE_ID_dirents, ADD, names_alone, of_nobody },
 	{ "alloc key of a data bucket", BTREE_ID_alloc, DROP_FIRST, is_user },
@@ -766,15 +775,22 @@ static const struct damage *damage_named(const char *name)
 	return NULL;
 }
 
-static void damaged_copy(struct small_set *s, const char *name)
+/* @name: one or, up to NULL, several */
+static void damaged_copies(struct small_set *s, const char *const *name)
 {
 	small_set_copy(s, model());
 	s->quiet = true;
 	open_rw(s);
-	damage(s, damage_named(name));
+	for (; *name; name++)
+		damage(s, damage_named(*name));
 	ask_for_passes(s);
 	assert_int_equal(bce_sync(s->set), 0);
 	small_set_close(s, false);
+}
+
+static void damaged_copy(struct small_set *s, const char *name)
+{
+	damaged_copies(s, (const char *const []) { name, NULL });
 }
 
 static void nothing_before(void **state)
@@ -969,9 +985,8 @@ static int after_crash(void *ctx, struct crash_image *img)
 	return 0;
 }
 
-static void crashes(void **state)
+static void crash_while_repaired(const char *const *names, const struct crash_plan *plan)
 {
-	const struct crash_plan plan = { .seeds = 2, .max = 40 };
 	struct bce_repair_opts opts = { };
 	struct bce_check_result after;
 	s64 repaired = 0;
@@ -980,7 +995,7 @@ static void crashes(void **state)
 	char why[512];
 	size_t nr;
 
-	damaged_copy(&s, "all alloc keys");
+	damaged_copies(&s, names);
 	r = record_start(s.fd, s.shape.nr, 4096);
 	open_recorded(&s, r);
 	assert_true(bce_set_repair(s.set, &opts, &after, why) > 0);
@@ -989,10 +1004,28 @@ static void crashes(void **state)
 	bce_set_put(s.set);
 	s.set = NULL;
 	record_stop(r);
-	assert_int_equal(crash_each(r, &plan, after_crash, &repaired, &nr), 0);
+	assert_int_equal(crash_each(r, plan, after_crash, &repaired, &nr), 0);
 	assert_true(repaired > 10);
 	record_free(r);
 	small_set_free(&s);
+}
+
+static void crashes(void **state)
+{
+	static const char *const names[] = { "all alloc keys", NULL };
+
+	crash_while_repaired(names, &(const struct crash_plan) { .seeds = 2, .max = 40 });
+}
+
+/* names move, and their inodes with them */
+static void crashes_among_names(void **state)
+{
+	static const char *const names[] = {
+		"a directory's name before its place", "a name of two files", "an attribute at the wrong place",
+		"data behind the end", "a snapshot deeper than it is", "no snapshot tree", NULL,
+	};
+
+	crash_while_repaired(names, &(const struct crash_plan) { .seeds = 2, .max = 30 });
 }
 
 /* ---- something fails on the way ---- */
@@ -1113,6 +1146,7 @@ int main(void)
 		cmocka_unit_test(told_once),
 		cmocka_unit_test(not_derived),
 		cmocka_unit_test(crashes),
+		cmocka_unit_test(crashes_among_names),
 		cmocka_unit_test(allocations_fail),
 		cmocka_unit_test(writes_fail),
 	};
