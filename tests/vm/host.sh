@@ -82,8 +82,9 @@ debian_mirror() {
 }
 
 # private_apt COMMAND ARG...: apt-get or apt-cache over our own sources. The lists are fetched when older than a day.
+# With APT_KIND=deb-src it is source packages.
 private_apt() {
-	local apt=$CACHE/apt command=$1
+	local apt=$CACHE/apt${APT_KIND:+-src} command=$1
 	shift
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	(
@@ -103,9 +104,9 @@ private_apt_configure() {
 	security=$(debian_mirror -security) || return
 	{
 		for suite in bookworm bookworm-updates bookworm-backports; do
-			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+			echo "${APT_KIND:-deb} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
 		done
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $security bookworm-security main"
+		echo "${APT_KIND:-deb} [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $security bookworm-security main"
 	} >"$apt/sources.list"
 	: >"$apt/status"
 	cat >"$apt/apt.conf" <<-CONF

@@ -31,11 +31,11 @@ served() {
 	set_there && rpc.mountd && serve
 }
 
-# version 4 sees as the root what is exported as number 0
+# version 4 sees as the root what is exported as number 0; version 3 would lock by another daemon
 mounted() {
-	local path=/mnt
-	[ $version = 3 ] || path=/
-	mkdir -p $CLIENT && mount -t nfs -o "vers=$version,soft,timeo=600" "127.0.0.1:$path" $CLIENT
+	local path=/ options=
+	[ $version != 3 ] || path=/mnt options=,nolock
+	mkdir -p $CLIENT && mount -t nfs -o "vers=$version,soft,timeo=600$options" "127.0.0.1:$path" $CLIENT
 }
 
 tree_seen() {
