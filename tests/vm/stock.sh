@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # On Debian's own kernels, with two processors, large folios and udev, what other scripts check in User-Mode Linux; all in one
-# boot, as emulation is slow. With LONG=1 NFS, sets in bad health, and one that was never started, too.
+# boot, as emulation is slow. tests/soak/stock.sh has more.
 # vehicle: qemu-6.1 qemu-6.12
-# images: golden/fresh-1dev new:64M new:128M golden/snapshots golden/tiered golden/compressed new:256M golden/fresh-uninit golden/degraded golden/degraded/disk2-stale.img golden/replicas2 golden/small-tree golden/fresh-uninit new:256M
+# images: golden/fresh-1dev new:64M new:128M golden/snapshots golden/tiered golden/compressed
 . "$TOP/tests/vm/lib.sh"
 NEXT=0
 
@@ -22,7 +22,7 @@ on "" 1 tracepoints.sh
 on snapshots 1 golden.sh
 on tiered 3 golden.sh
 on compressed 1 file-access.sh
-if [ -n "${LONG:-}" ]; then
+if [ -n "${MORE:-}" ]; then
 	on "" 1 nfs.sh
 	on fresh-uninit 1 golden.sh
 	on "" 9 bad-sets.sh
