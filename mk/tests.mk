@@ -52,7 +52,7 @@ check-boot: tools
 DEBUG_VEHICLES := uml-debug uml-kasan
 check-debug: tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS)
 	$(quiet)tests/vm/prepare $(DEBUG_VEHICLES)
-	$(quiet)VEHICLES='$(DEBUG_VEHICLES)' tests/run $(VM_TESTS)
+	$(quiet)VEHICLES='$(DEBUG_VEHICLES)' VEHICLE_TIMEOUT=1500 tests/run --timeout 1800 $(VM_TESTS)
 
 # The golden images, unpacked (sparse) and verified, in $(O)/golden/NAME/.
 golden:
@@ -66,7 +66,7 @@ fuzz: $(FUZZ_TESTS)
 
 soak: tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS) $(SOAK_PROGRAMS)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(SOAK_TESTS))
-	$(quiet)tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
+	$(quiet)VEHICLE_TIMEOUT=7200 tests/run --jobs 1 --timeout 14400 $(SOAK_TESTS)
 
 # Scripts run on the host and start the vehicles they compare, ours and the judge.
 bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools

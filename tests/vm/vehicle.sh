@@ -12,7 +12,7 @@
 #   --judge      "modprobe bcachefs" loads the kernel's own in-tree module instead of ours
 #   --one-cpu    keep the guest on one of the host's processors: one that starts many programs is up to twice as fast so, as
 #                each of its system calls goes from one thread of the host to another (run-uml)
-#   --timeout    seconds after which the guest is killed (default 600)
+#   --timeout    seconds after which the guest is killed (default $VEHICLE_TIMEOUT, or 600)
 #   --ro-images  attach the images read-only
 #   --env        a variable for the script's environment (may be repeated)
 #   --variant    plain, debug or kasan: --debug is short for the second
@@ -33,7 +33,7 @@ KEEP=
 VARIANT=plain
 JUDGE=
 ONE_CPU=
-TIMEOUT=600
+TIMEOUT=${VEHICLE_TIMEOUT:-600}
 RO_IMAGES=
 EARLY=
 APPEND=
