@@ -177,7 +177,7 @@ static int check_child_subvolume(struct name_check *n, const struct bkey *k,
 	if (root.parent_subvol != d->parent_subvol)
 		dirent_error(n, BCE_ERR_inode_bi_parent_wrong, k,
 			     "has another parent subvolume: root inode", s.inode);
-	ret = points_back(k, &root) ? mend_subvolume_parent(n, k, &s, &root) : 0;
+	ret = points_back(k, &root) ? mend_subvolume_parent(n, k, s.id, &root) : 0;
 	return ret ?: check_back_reference(n, k, &root);
 }
 

@@ -141,6 +141,7 @@ static int check(struct check *c, struct name_mend *mend)
 	n->clean = c->replay && c->replay->clean && !c->in_use;
 	ret = run(n);
 	kvfree(n->snapshot);
+	kvfree(n->subvol);
 	kvfree(n->version);
 	kvfree(n->links);
 	kvfree(n->seen);

@@ -77,6 +77,8 @@ struct name_check {
 	struct check_snapshot	*snapshot;	/* by id */
 	size_t			nr_snapshots, snapshots_room;
 	bool			unsettled;	/* nodes that are missing, or contradict each other */
+	struct subvolume_info	*subvol;	/* by id */
+	size_t			nr_subvols, subvols_room;
 
 	/* inodes.c: the versions of one inode, lowest snapshot first */
 	struct check_version	*version;
@@ -142,13 +144,12 @@ int mend_tried(int ret);
 int mend_root_of(struct name_check *n, const struct inode_fields *f);
 /* @f, which subvolume @s has as its root, says that it is another's */
 int mend_root_says(struct name_check *n, const struct subvolume_info *s, const struct inode_fields *f);
-/* the name @k of subvolume @s, the subvolume and its root inode do not agree on the parent subvolume */
-int mend_subvolume_parent(struct name_check *n, const struct bkey *k, const struct subvolume_info *s,
-			  const struct inode_fields *root);
+/* the name @k of subvolume @subvol, the subvolume and its root inode do not agree on the parent subvolume */
+int mend_subvolume_parent(struct name_check *n, const struct bkey *k, u32 subvol, const struct inode_fields *root);
 /* a name of subvolume @id, which does not exist: does a snapshot node still name it? Then it has been lost */
 bool mend_subvolume_is_lost(struct name_check *n, u32 id);
 
-/* snapshots_mend.c: after they have been checked. @n->mend->again: something has changed */
+/* snapshots_mend.c: after they have been checked, and something was found. @n->mend->again: something has changed */
 int mend_snapshots(struct name_check *n);
 
 /* extents_mend.c: the version at @f->snapshot ends before the last of its extents. Return: 1 cut, 0, negative errno */

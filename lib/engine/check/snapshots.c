@@ -353,6 +353,25 @@ static int check_subvolume_path(struct name_check *n, const struct subvolume_inf
 	return 0;
 }
 
+/* else the node looks as if it were to be cleaned away */
+static void check_subvolume_node(struct name_check *n, const struct subvolume_info *s)
+{
+	const struct check_snapshot *node = check_snapshot_node(n, s->snapshot);
+
+	if (!node->info.is_subvol || node->info.subvol != s->id)
+		subvolume_error(n, BCE_ERR_subvol_snapshot_bad, s, "its snapshot's node names subvolume",
+				node->info.subvol);
+}
+
+static int keep_subvolume(struct name_check *n, const struct subvolume_info *s)
+{
+	int ret = check_array_room((void **)&n->subvol, n->nr_subvols, &n->subvols_room, sizeof(*n->subvol));
+
+	if (!ret)
+		n->subvol[n->nr_subvols++] = *s;
+	return ret;
+}
+
 static int check_subvolume(struct name_check *n, const struct bkey *k)
 {
 	struct subvolume_info s;
@@ -361,14 +380,16 @@ static int check_subvolume(struct name_check *n, const struct bkey *k)
 	if (k->type != KEY_TYPE_subvolume || k->p.inode || k->p.offset > U32_MAX)
 		return 0;
 	bce_subvolume_decode(k, &s);
-	if (s.unlinked)
-		return 0;	/* on its way out */
+	ret = keep_subvolume(n, &s);
+	if (ret || s.unlinked)
+		return ret;	/* on its way out */
 	if (!check_snapshot_node(n, s.snapshot)) {
 		n->unsettled = true;
 		subvolume_error(n, BCE_ERR_snapshot_node_missing, &s,
 				"its snapshot does not exist:", s.snapshot);
 		return 0;
 	}
+	check_subvolume_node(n, &s);
 	ret = check_subvolume_root(n, &s);
 	if (!ret)
 		ret = check_subvolume_tree(n, &s);
@@ -436,9 +457,10 @@ static int check_all(struct name_check *n)
 
 int check_snapshots(struct name_check *n)
 {
+	u64 before = bce_log_errors_total(n->c->log);
 	int ret = check_all(n);
 
-	if (ret || !n->mend)
+	if (ret || !n->mend || bce_log_errors_total(n->c->log) == before)
 		return ret;
 	ret = mend_snapshots(n);
 	/* with what is left, nobody knows who sees which keys */

@@ -144,8 +144,10 @@ static int change_node(struct name_check *n, struct check_snapshot *s, const str
 	return mend_tried(ret);
 }
 
-static int change_subvol(struct name_check *n, const struct subvolume_info *was, const struct subvolume_info *now)
+/* @at: in the array */
+static int change_subvol(struct name_check *n, struct subvolume_info *at, const struct subvolume_info *now)
 {
+	const struct subvolume_info copy = *at, *was = &copy;
 	const struct change changes[] = {
 		{ "snapshot", was->snapshot, now->snapshot },
 		{ "flag of a snapshot", was->snap, now->snap },
@@ -159,6 +161,8 @@ static int change_subvol(struct name_check *n, const struct subvolume_info *was,
 	ret = put_key(n, BTREE_ID_subvolumes, &k);
 	if (!ret)
 		ret = edit_table(n, 0, NULL, now);
+	if (!ret)
+		*at = *now;
 	if (!ret)
 		say_changes(n, BTREE_ID_subvolumes, was->id, changes, ARRAY_SIZE(changes));
 	return mend_tried(ret);
@@ -256,12 +260,11 @@ static int trees_of(struct name_check *n, u32 root, u32 *id, unsigned int *nr)
 /* @nr: how many subvolumes stand in @snapshot. @out: the last of them */
 static void subvols_in(struct name_check *n, u32 snapshot, struct subvolume_info *out, unsigned int *nr)
 {
-	struct subvolume_info s = { };
-
 	*nr = 0;
-	while (bce_subvolume_next(n->c->snapshots, s.id, &s))
-		if (s.snapshot == snapshot) {
-			*out = s;
+	*out = (struct subvolume_info) { };
+	for (size_t i = 0; i < n->nr_subvols; i++)
+		if (n->subvol[i].snapshot == snapshot) {
+			*out = n->subvol[i];
 			++*nr;
 		}
 }
@@ -278,6 +281,14 @@ static const struct check_snapshot *root_of(struct name_check *n, const struct c
 	while ((up = parent_of(n, s)))
 		s = up;
 	return s;
+}
+
+static struct subvolume_info *subvol_by_id(struct name_check *n, u32 id)
+{
+	for (size_t i = 0; i < n->nr_subvols; i++)
+		if (n->subvol[i].id == id)
+			return &n->subvol[i];
+	return NULL;
 }
 
 /* ---- parents and children ---- */
@@ -440,7 +451,7 @@ static const struct check_snapshot *node_naming(struct name_check *n, u32 id, un
 }
 
 /* a subvolume that stands nowhere, or where files are not written, stands in the one node that names it */
-static int mend_standing(struct name_check *n, const struct subvolume_info *s)
+static int mend_standing(struct name_check *n, struct subvolume_info *s)
 {
 	const struct check_snapshot *at = check_snapshot_node(n, s->snapshot);
 	struct subvolume_info now = *s, other;
@@ -478,11 +489,10 @@ static int mend_node_subvol(struct name_check *n, struct check_snapshot *s)
 
 static int mend_subvols(struct name_check *n)
 {
-	struct subvolume_info s = { };
 	int ret = 0;
 
-	while (!ret && bce_subvolume_next(n->c->snapshots, s.id, &s))
-		ret = s.unlinked ? 0 : mend_standing(n, &s);
+	for (size_t i = 0; !ret && i < n->nr_subvols; i++)
+		ret = n->subvol[i].unlinked ? 0 : mend_standing(n, &n->subvol[i]);
 	for (size_t i = 0; !ret && i < n->nr_snapshots; i++)
 		ret = mend_node_subvol(n, &n->snapshot[i]);
 	return ret;
@@ -617,13 +627,12 @@ static int make_missing(struct name_check *n, u32 id, bool *made)
 /* what is named as parent, child or standing place. One at a time: it is not in the array yet */
 static int mend_missing(struct name_check *n, bool *made)
 {
-	struct subvolume_info s = { };
 	int ret = 0;
 
 	for (size_t i = 0; !ret && !*made && i < n->nr_snapshots; i++)
 		ret = make_missing(n, n->snapshot[i].info.parent, made);
-	while (!ret && !*made && bce_subvolume_next(n->c->snapshots, s.id, &s))
-		ret = make_missing(n, s.snapshot, made);
+	for (size_t i = 0; !ret && !*made && i < n->nr_subvols; i++)
+		ret = make_missing(n, n->subvol[i].snapshot, made);
 	return ret;
 }
 
@@ -671,19 +680,20 @@ static u32 find_master(struct name_check *n, const struct check_snapshot *root)
 {
 	unsigned int originals = 0, nr_from_none = 0;
 	u32 oldest = 0, original = 0, from_none = 0;
-	struct subvolume_info s = { };
 
-	while (bce_subvolume_next(n->c->snapshots, s.id, &s)) {
-		if (!in_tree(n, &s, root))
+	for (size_t i = 0; i < n->nr_subvols; i++) {
+		const struct subvolume_info *s = &n->subvol[i];
+
+		if (!in_tree(n, s, root))
 			continue;
-		oldest = oldest ?: s.id;
-		if (s.snap)
+		oldest = oldest ?: s->id;
+		if (s->snap)
 			continue;
 		originals++;
-		original = s.id;
-		if (!s.creation_parent) {
+		original = s->id;
+		if (!s->creation_parent) {
 			nr_from_none++;
-			from_none = s.id;
+			from_none = s->id;
 		}
 	}
 	if (originals > 1)
@@ -701,15 +711,15 @@ static bool master_is_right(struct name_check *n, const struct snapshot_tree_inf
 
 static int mend_snap_flags(struct name_check *n, const struct check_snapshot *root, u32 master)
 {
-	struct subvolume_info s = { }, now;
 	int ret = 0;
 
-	while (!ret && bce_subvolume_next(n->c->snapshots, s.id, &s)) {
-		if (!in_tree(n, &s, root) || s.snap == (s.id != master))
+	for (size_t i = 0; !ret && i < n->nr_subvols; i++) {
+		struct subvolume_info now = n->subvol[i];
+
+		if (!in_tree(n, &now, root) || now.snap == (now.id != master))
 			continue;
-		now = s;
-		now.snap = !s.snap;
-		ret = change_subvol(n, &s, &now);
+		now.snap = !now.snap;
+		ret = change_subvol(n, &n->subvol[i], &now);
 	}
 	return ret;
 }
@@ -807,20 +817,19 @@ static int mend_trees_of_nobody(struct name_check *n)
 
 static int mend_listed_children(struct name_check *n)
 {
-	struct subvolume_info s = { };
 	struct bkey k;
 	int ret = 0;
 
-	while (!ret && bce_subvolume_next(n->c->snapshots, s.id, &s)) {
-		struct subvolume_info now = s;
+	for (size_t i = 0; !ret && i < n->nr_subvols; i++) {
+		struct subvolume_info now = n->subvol[i];
 		struct bpos p;
 
-		if (s.id == ROOT_SUBVOL && s.fs_path_parent) {
+		if (now.id == ROOT_SUBVOL && now.fs_path_parent) {
 			now.fs_path_parent = 0;
-			ret = change_subvol(n, &s, &now);
+			ret = change_subvol(n, &n->subvol[i], &now);
 		}
-		p = POS(now.fs_path_parent, s.id);
-		if (ret || s.unlinked || !now.fs_path_parent)
+		p = POS(now.fs_path_parent, now.id);
+		if (ret || now.unlinked || !now.fs_path_parent)
 			continue;
 		ret = bce_btree_lookup(n->c->btrees, BTREE_ID_subvolume_children, p, NULL, &k, &n->buf);
 		if (ret == -ENOENT)
@@ -836,15 +845,16 @@ static u32 subvol_with_root(struct name_check *n, const struct inode_fields *f)
 {
 	unsigned int nr = 0, originals = 0;
 	u32 any = 0, original = 0;
-	struct subvolume_info s = { };
 
-	while (bce_subvolume_next(n->c->snapshots, s.id, &s)) {
-		if (s.inode != f->inum || !bce_snapshot_is_ancestor(n->c->snapshots, s.snapshot, f->snapshot))
+	for (size_t i = 0; i < n->nr_subvols; i++) {
+		const struct subvolume_info *s = &n->subvol[i];
+
+		if (s->inode != f->inum || !bce_snapshot_is_ancestor(n->c->snapshots, s->snapshot, f->snapshot))
 			continue;
 		nr++;
-		any = s.id;
-		originals += !s.snap;
-		original = s.snap ? original : s.id;
+		any = s->id;
+		originals += !s->snap;
+		original = s->snap ? original : s->id;
 	}
 	return nr == 1 ? any : originals == 1 ? original : 0;
 }
@@ -852,20 +862,19 @@ static u32 subvol_with_root(struct name_check *n, const struct inode_fields *f)
 /* the root that a subvolume names does not exist, @f says it is it, and can be */
 static int mend_subvol_root(struct name_check *n, const struct inode_fields *f, bool *mended)
 {
-	struct subvolume_info s, now;
+	struct subvolume_info *s = subvol_by_id(n, f->subvol), now;
 	struct inode_fields root;
 	int ret;
 
-	if (!bce_subvolume_find(n->c->snapshots, f->subvol, &s) || !S_ISDIR(f->mode) ||
-	    !bce_snapshot_is_ancestor(n->c->snapshots, s.snapshot, f->snapshot))
+	if (!s || !S_ISDIR(f->mode) || !bce_snapshot_is_ancestor(n->c->snapshots, s->snapshot, f->snapshot))
 		return 0;
-	ret = check_inode_at(n, s.inode, s.snapshot, &root);
+	ret = check_inode_at(n, s->inode, s->snapshot, &root);
 	if (ret != -ENOENT)
 		return check_memory_only(ret);
-	now = s;
+	now = *s;
 	now.inode = f->inum;
 	*mended = true;
-	return change_subvol(n, &s, &now);
+	return change_subvol(n, s, &now);
 }
 
 int mend_root_of(struct name_check *n, const struct inode_fields *f)
@@ -941,17 +950,17 @@ static int mend_name_parent(struct name_check *n, const struct bkey *k, struct d
 	return mend_tried(ret);
 }
 
-int mend_subvolume_parent(struct name_check *n, const struct bkey *k, const struct subvolume_info *s,
-			  const struct inode_fields *root)
+int mend_subvolume_parent(struct name_check *n, const struct bkey *k, u32 subvol, const struct inode_fields *root)
 {
-	struct subvolume_info now = *s;
+	struct subvolume_info *s = subvol_by_id(n, subvol), now;
 	struct dirent_info d;
 	u32 said[3], parent;
 	int ret = 0;
 
 	/* an inherited root is the one of this name as well, unless it is another subvolume's */
-	if (!n->c->repair || n->mend->unsure || root->subvol != s->id)
+	if (!n->c->repair || n->mend->unsure || !s || root->subvol != subvol)
 		return 0;
+	now = *s;
 	bce_dirent_decode(k, &d);
 	said[0] = if_it_sees(n, k, d.parent_subvol, s->id);
 	said[1] = if_it_sees(n, k, s->fs_path_parent, s->id);
@@ -976,8 +985,6 @@ int mend_snapshots(struct name_check *n)
 	bool made = false;
 	int ret;
 
-	if (!n->c->repair)
-		return 0;
 	ret = mend_missing(n, &made);
 	if (ret || made)
 		return ret;
@@ -988,8 +995,11 @@ int mend_snapshots(struct name_check *n)
 		ret = mend_depth_and_skips(n);
 	if (!ret)
 		ret = mend_subvols(n);
-	if (!ret && !n->mend->again)
+	if (!ret && !n->mend->again) {
 		ret = mend_missing_subvols(n);
+		if (n->mend->again)
+			return ret;
+	}
 	if (!ret)
 		ret = mend_trees_of_nodes(n);
 	if (!ret)

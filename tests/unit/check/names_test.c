@@ -147,6 +147,11 @@ static void subvol_root_of_another(struct names_set *f)
 	names_put_type(f, BTREE_ID_subvolume_children, KEY_TYPE_set, POS(1, 4));
 }
 
+static void node_forgets_subvol(struct names_set *f)
+{
+	CHANGE_NODE(f, SNAP2, names_node2, s.is_subvol = false; s.subvol = 0);
+}
+
 static void subvol_1_has_parent(struct names_set *f)
 {
 	names_put_subvolume(f, 1, SNAP1, ROOT, 2, false);
@@ -611,7 +616,8 @@ static const struct damage {
 	D(subvol_not_master, E(subvol_not_master_and_not_snapshot)),
 	KEPT(subvol_no_snapshot, E(snapshot_node_missing)),
 	D(subvol_no_root, E(subvol_to_missing_root), E(inode_bi_subvol_wrong)),
-	KEPT(subvol_root_of_another, E(subvol_root_wrong_bi_subvol)),
+	KEPT(subvol_root_of_another, E(subvol_root_wrong_bi_subvol), E(subvol_snapshot_bad)),
+	D(node_forgets_subvol, E(subvol_snapshot_bad)),
 	D(subvol_1_has_parent, E(subvol_root_fs_path_parent_nonzero)),
 	D(subvol_child_missing, E(subvol_children_not_set)),
 	D(subvol_child_too_much, E(subvol_children_bad)),
