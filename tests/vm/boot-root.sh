@@ -34,6 +34,7 @@ install_into() {
 		cp -r "$TOP/initramfs/dracut/90bcachefs" "$root/usr/lib/dracut/modules.d/" &&
 		mkdir -p "$modules" && cp -r "$DEBIAN/modules/." "$modules/" &&
 		mkdir -p "$modules/updates" && cp "$O/modules/$RELEASE"/*.ko "$modules/updates/" &&
+		strip --strip-debug "$modules/updates"/*.ko &&
 		cp "$DEBIAN/build/.config" "$root/boot/config-$RELEASE" &&
 		depmod -b "$root" "$RELEASE" || return
 	sed -i 's/^MODULES=.*/MODULES=list/; s/^COMPRESS=.*/COMPRESS=gzip/' "$root/etc/initramfs-tools/initramfs.conf"

@@ -124,6 +124,15 @@ write_job() {
 	} >"$WORK/job"
 }
 
+# stripped FROM TO: modules without debug information, which is nine tenths of them: a guest that is emulated reads it all
+stripped() {
+	local module
+	mkdir "$2"
+	for module in "$1"/*.ko; do
+		[ ! -e "$module" ] || strip --strip-debug -o "$2/${module##*/}" "$module"
+	done
+}
+
 # module_tree RELEASE KERNEL_MODULES JUDGE_DIR: prints a directory that serves as /lib/modules/RELEASE in the guest: the
 # kernel's own modules, and ours (or the judge) under updates/, where depmod prefers them.
 module_tree() {
@@ -136,7 +145,12 @@ module_tree() {
 		if [ ! modules.dep -nt "$ours" ] || [ "$(readlink kernel)" != "$kernel/kernel" ] ||
 			[ -n "$(find "$ours/" -name '*.ko' -newer modules.dep -print -quit)" ]; then
 			ln -sfn "$kernel/kernel" kernel
-			ln -sfn "$ours" updates
+			rm -rf updates
+			if [ -n "$JUDGE" ]; then
+				ln -s "$ours" updates
+			else
+				stripped "$ours" updates
+			fi
 			cp "$kernel"/modules.{order,builtin} .
 			cp "$kernel"/modules.builtin.modinfo . 2>/dev/null || true
 			depmod -b "$tree" "$release"
