@@ -8,7 +8,8 @@
 # places (ours, in-tree, btrfs) is charged for the host's finding pages, and who writes over the old ones is not.
 #
 #   ROUNDS=n (3)   FILES=n (10000)   SYSTEMS="ours in-tree ext4 xfs btrfs"   SECONDS_EACH=n (3)
-#   TREE=dir       a source tree to be copied in as a tar file (default: this one's tests and lib)
+#   TREE=dir       a source tree to be copied in as a tar file (default: headers of Debian's 6.12 kernel where the vehicles have
+#                  them, else this one's)
 set -euo pipefail
 TOP=${TOP:-$(realpath "$(dirname "$0")/../..")}
 O=${O:-$TOP/build}
@@ -24,7 +25,9 @@ fi
 trap 'rm -f "$IMAGE"' EXIT
 
 "$TOP/tests/vm/prepare" uml
-tar -C "$TOP" -cf "$WORK/tree.tar" ${TREE:-docs fs lib tests/unit tests/lib tools}
+TREE=${TREE:-$("$TOP/tests/vm/make-debian" --kernel 6.12 2>/dev/null)/package/usr/src} || true
+[ -d "$TREE" ] || TREE=$TOP/lib
+tar -C "$TREE" -cf "$WORK/tree.tar" .
 : >"$WORK/write.results"
 for round in $(seq "$ROUNDS"); do
 	for system in $SYSTEMS; do
