@@ -140,6 +140,7 @@ int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), vo
 /* what that means for the walk: a key in which more is wrong cannot be read, or is refused, and stays as it is */
 int mend_tried(int ret);
 
+/* subvolumes_mend.c */
 /* @f says it is the root of a subvolume that is not there, or has another root */
 int mend_root_of(struct name_check *n, const struct inode_fields *f);
 /* @f, which subvolume @s has as its root, says that it is another's */

@@ -121,6 +121,18 @@ static void lost_parent(void **state)
 	names_are_there();
 }
 
+/* the tree says it is the root, and nobody lists it */
+static void root_with_parent(void **state)
+{
+	struct snapshot_info s = names_nested_node;
+
+	s.parent = SNAP2;
+	names_put_snapshot(&f, NESTED, &s);
+	names_set_mended(&f);
+	node_is(NESTED, &names_nested_node);
+	node_is(SNAP2, &names_node2);
+}
+
 /* only the one that is wrong is changed */
 static void depth_above(void **state)
 {
@@ -314,6 +326,7 @@ int main(void)
 		TEST(missing_root),
 		TEST(missing_single),
 		TEST(lost_parent),
+		TEST(root_with_parent),
 		TEST(depth_above),
 		TEST(stands_nowhere),
 		TEST(stands_in_parent),
