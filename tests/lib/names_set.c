@@ -327,7 +327,7 @@ static void said(void *ctx, const char *line)
 		fprintf(stderr, "said: %s\n", line);
 }
 
-u64 names_set_repair(struct names_set *f, bool careful)
+int names_set_try_repair(struct names_set *f, bool careful, u64 *changes)
 {
 	const struct btrees_write_config memory = { .held_seq = 1 };
 	struct check_repair r = { .said = said, .careful = careful, .snapshots = f->m.snapshots };
@@ -335,13 +335,23 @@ u64 names_set_repair(struct names_set *f, bool careful)
 	int ret;
 
 	describe(f, f->m.log, &c);
-	require(!bce_btrees_start_writing(f->m.btrees, &memory, 1));
-	ret = bce_repair_names(&c, &r);
+	ret = bce_btrees_start_writing(f->m.btrees, &memory, 1);
+	if (!ret)
+		ret = bce_repair_names(&c, &r);
+	bce_btrees_stop_writing(f->m.btrees);
+	*changes = r.changes;
+	return ret;
+}
+
+u64 names_set_repair(struct names_set *f, bool careful)
+{
+	u64 changes;
+	int ret = names_set_try_repair(f, careful, &changes);
+
 	if (ret)
 		fprintf(stderr, "repair: error %d\n", ret);
 	require(!ret);
-	bce_btrees_stop_writing(f->m.btrees);
-	return r.changes;
+	return changes;
 }
 
 void names_set_mended(struct names_set *f)

@@ -39,6 +39,8 @@ void names_set_start(struct names_set *f);
 u64 names_set_check(struct names_set *f, struct bce_log *log);
 /* after start: in memory, as fsck -y does. Return: changes */
 u64 names_set_repair(struct names_set *f, bool careful);
+/* the same, where something may fail. Return: 0 or negative errno */
+int names_set_try_repair(struct names_set *f, bool careful, u64 *changes);
 void names_set_exit(struct names_set *f);
 /* checked, repaired, and nothing is left. Ends the test if it is not so */
 void names_set_mended(struct names_set *f);

@@ -12,11 +12,13 @@
 #include <cmocka.h>
 
 #include <linux/bits.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/stat.h>
 
 #include "engine/format/ids.h"
 #include "engine/key/inode.h"
+#include "kapi/kapi.h"
 #include "names_set.h"
 
 static struct names_set f;
@@ -317,6 +319,55 @@ static void two_parents(void **state)
 	names_are_there();
 }
 
+/* ---- no memory ---- */
+
+/* something for each that mends */
+static void damage_all(void)
+{
+	struct snapshot_info s = names_parent_node;
+
+	s.children[1] = 0;
+	s.depth = 3;
+	names_put_snapshot(&f, PARENT, &s);
+	memory_remove(&f.m, BTREE_ID_snapshots, POS(0, NESTED));
+	memory_remove(&f.m, BTREE_ID_subvolumes, POS(0, 2));
+	names_put_tree(&f, 1, 77, 77);
+	memory_remove(&f.m, BTREE_ID_dirents, SPOS(DIR, names_hash("file"), PARENT));
+	names_put_dirent_at(&f, DIR, names_hash("file") + 77, PARENT, "file", 8, FILE_);
+	CHANGE_INODE(&f, FILE_, PARENT, i.size = 0);
+	names_put_dirent(&f, DIR, PARENT, "pushed", 8, LINKED);
+	names_put_dirent(&f, DIR, PARENT, "nobody", 8, 7000);
+	CHANGE_INODE(&f, SUBDIR, PARENT, i.dir_offset++);
+}
+
+/* each allocation fails once: the repair says so and gives all back, or does without */
+static void no_memory(void **state)
+{
+	bool failed = true;
+	u64 nth, changes;
+
+	for (nth = 1; failed; nth += 1 + nth / 16) {
+		struct bce_log *log = bce_log_alloc("after");
+		int ret;
+
+		names_set_begin(&f);
+		damage_all();
+		names_set_start(&f);
+		kapi_alloc_fail(nth, false);
+		ret = names_set_try_repair(&f, false, &changes);
+		failed = kapi_alloc_failed();
+		kapi_alloc_fail(0, false);
+		if (ret != -ENOMEM)
+			assert_int_equal(ret, 0);
+		if (!ret)
+			assert_int_equal(names_set_check(&f, log), 0);
+		names_set_exit(&f);
+		bce_log_free(log);
+	}
+	assert_true(nth > 100);
+	assert_true(changes > 10);
+}
+
 #define TEST(fn)	cmocka_unit_test_setup_teardown(fn, begin, end)
 
 int main(void)
@@ -341,6 +392,7 @@ int main(void)
 		TEST(lost_subvolume_and_root),
 		TEST(unsettled),
 		TEST(two_parents),
+		cmocka_unit_test(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
