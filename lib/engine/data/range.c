@@ -176,6 +176,16 @@ int bce_data_remove_all(struct data_writer *w, u64 inum, u32 snapshot)
 	return bce_data_delete_range(w, &target, 0, U64_MAX, NULL);
 }
 
+int bce_data_remove_in(struct data_writer *w, struct bce_trans *t, u64 inum, u32 snapshot)
+{
+	struct extent_change change = { };
+	u64 done;
+	int ret = bce_extent_delete(t, &w->env, inum, 0, U64_MAX, snapshot,
+				    READ_ONCE(w->keys_per_step), &done, &change);
+
+	return ret ?: done == U64_MAX ? 0 : -E2BIG;
+}
+
 /* ---- reservations ---- */
 
 struct reserve_step {

@@ -125,6 +125,8 @@ int bce_data_reflink(struct data_writer *w, struct bce_file_id src_file, u64 src
 		     u64 *done_sectors, u64 *seq);
 /* all extents of an inode go: for the names room, before the inode does. @snapshot: written in */
 int bce_data_remove_all(struct data_writer *w, u64 inum, u32 snapshot);
+/* the same as part of @t, without the inode. Return: 0; -E2BIG more than fits, nothing of it may be committed */
+int bce_data_remove_in(struct data_writer *w, struct bce_trans *t, u64 inum, u32 snapshot);
 
 /* no work in the background until unpause; what readers find bad meanwhile is healed then */
 void bce_data_pause(struct data_writer *w);

@@ -2,10 +2,10 @@
 /*
  * Unlinked inodes removed for good (docs/format/65-operations.md, section 5.1; 60, section 6).
  *
- * One version of an inode, at one snapshot, is removed in several transactions: data, attributes
- * and tombstones of names piecewise, then the inode itself, in whose place its generation stays. It
- * stands in deleted_inodes until the last one, so a crash leaves nothing that the next start
- * does not find. When a version goes, the nearest one above it may become removable.
+ * One version of an inode, at one snapshot, is removed in one transaction if it is no directory and has little in it.
+ * Otherwise in several: data, attributes and tombstones of names piecewise, then the inode itself, in
+ * whose place its generation stays. It stands in deleted_inodes until the last one, so a crash leaves
+ * nothing that the next start does not find. When a version goes, the nearest one above it may become removable.
  *
  * A version with versions below it stays: files of snapshots are seen through it.
  *
@@ -78,11 +78,6 @@ static int version_read(struct names_tx *tx, struct version *v)
 		return -EIO;
 	v->found = is_removable(&v->f);
 	return v->found && !v->settled ? look_at_node(tx, v) : 0;
-}
-
-static int version_read_fn(struct names_tx *tx, void *ctx)
-{
-	return version_read(tx, ctx);
 }
 
 /* ---- keys of the file ---- */
@@ -197,11 +192,16 @@ static int uncharge_data_fn(struct names_tx *tx, void *ctx)
 	return uncharge(tx, v, v->sectors_before - v->f.sectors, 0);
 }
 
+static bool has_data(const struct names_writer *w, const struct version *v)
+{
+	return (S_ISREG(v->f.mode) || S_ISLNK(v->f.mode)) && w->ops->data_remove;
+}
+
 static int remove_data(struct names_writer *w, struct version *v)
 {
 	int ret, err;
 
-	if (!(S_ISREG(v->f.mode) || S_ISLNK(v->f.mode)) || !w->ops->data_remove)
+	if (!has_data(w, v))
 		return 0;
 	v->sectors_before = v->f.sectors;
 	ret = w->ops->data_remove(w->ctx, v->inum, v->snapshot);
@@ -209,24 +209,28 @@ static int remove_data(struct names_writer *w, struct version *v)
 	return ret ?: err;
 }
 
-static int remove_inode_fn(struct names_tx *tx, void *ctx)
+static int put_generation(struct names_tx *tx, const struct version *v)
 {
 	struct bkey k = { };
-	struct version *v = ctx;
 	struct val_buf *val = bce_trans_alloc(tx->t, sizeof(*val));
 	int ret;
 
 	if (!val)
 		return -ENOMEM;
-	ret = version_read(tx, v);
-	if (ret || !v->found || v->interior)
-		return ret;
 	ret = uncharge(tx, v, v->f.sectors, 1);
 	if (ret)
 		return ret;
 	k.p = SPOS(0, v->inum, v->snapshot);
 	bce_inode_generation_encode(&k, val, v->f.generation + 1);
 	return bce_trans_update(tx->t, BTREE_ID_inodes, &k, 0);
+}
+
+static int remove_inode_fn(struct names_tx *tx, void *ctx)
+{
+	struct version *v = ctx;
+	int ret = version_read(tx, v);
+
+	return ret || !v->found || v->interior ? ret : put_generation(tx, v);
 }
 
 static int check_empty_fn(struct names_tx *tx, void *ctx)
@@ -243,12 +247,34 @@ static int version_state(const struct version *v)
 	return !v->found ? -ENOENT : v->interior ? -EAGAIN : 0;
 }
 
+/* -E2BIG: it is not done like this. v->f has been read, if v->found */
+static int remove_at_once_fn(struct names_tx *tx, void *ctx)
+{
+	struct version *v = ctx;
+	struct names_writer *w = tx->w;
+	int ret = version_read(tx, v);
+
+	if (ret || !v->found || v->interior)
+		return ret;
+	if (S_ISDIR(v->f.mode) || (has_data(w, v) && !w->ops->data_remove_in))
+		return -E2BIG;
+	if (has_data(w, v))
+		ret = w->ops->data_remove_in(w->ctx, tx->t, v->inum, v->snapshot);
+	v->pos = SPOS(v->inum, 0, 0);
+	if (!ret)
+		ret = remove_some(tx, v, BTREE_ID_xattrs);
+	if (!ret && !v->done)
+		ret = -E2BIG;
+	return ret ?: put_generation(tx, v);
+}
+
 static int version_delete_one(struct names_writer *w, struct version *v)
 {
-	int ret = names_run(w, version_read_fn, v) ?: version_state(v);
+	int ret = names_run(w, remove_at_once_fn, v);
 
-	if (ret)
-		return ret;
+	if (ret != -E2BIG)
+		return ret ?: version_state(v);
+	ret = 0;
 	if (S_ISDIR(v->f.mode))
 		ret = names_run(w, check_empty_fn, v);
 	if (!ret)

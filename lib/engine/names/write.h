@@ -27,6 +27,11 @@ struct names_write_ops {
 	 * of the version at @snapshot follows. Quotas are names' business here. NULL: no data.
 	 */
 	int (*data_remove)(void *ctx, u64 inum, u32 snapshot);
+	/*
+	 * The same as part of @t, which takes the inode itself away, too, so bi_sectors stays. -E2BIG: there is too
+	 * much of it, and @t must not be committed. NULL: always
+	 */
+	int (*data_remove_in)(void *ctx, struct bce_trans *t, u64 inum, u32 snapshot);
 	/* contents of a new file, from offset 0; its size is @bytes afterwards. NULL: -EOPNOTSUPP */
 	int (*data_write)(void *ctx, struct bce_file_id file, const void *data, size_t bytes);
 	/* everything committed so far becomes durable. NULL: it need not */

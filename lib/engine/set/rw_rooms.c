@@ -223,6 +223,13 @@ static int names_data_remove(void *ctx, u64 inum, u32 snapshot)
 	return bce_data_remove_all(set->rw->data, inum, snapshot);
 }
 
+static int names_data_remove_in(void *ctx, struct bce_trans *t, u64 inum, u32 snapshot)
+{
+	struct bce_set *set = ctx;
+
+	return bce_data_remove_in(set->rw->data, t, inum, snapshot);
+}
+
 static int names_member_by_name(void *ctx, const char *text)
 {
 	const char *name = strrchr(text, '/');
@@ -252,6 +259,7 @@ static int names_flush(void *ctx)
 static const struct names_write_ops names_ops = {
 	.flush		= names_flush,
 	.data_remove	= names_data_remove,
+	.data_remove_in	= names_data_remove_in,
 	.data_write	= bce_set_write_contents,
 	.set_features	= need_features,
 	.member_by_name	= names_member_by_name,

@@ -628,6 +628,37 @@ static void subvolumes(void **state)
 	names_rig_exit(&r);
 }
 
+/* ---- a file that goes ---- */
+
+static void count_step(struct names_rig *r)
+{
+	++*(unsigned int *)r->ctx;
+}
+
+/* one of little contents, with an attribute: looked at, removed, and what lies above it looked at */
+static void small_file_goes_at_once(void **state)
+{
+	unsigned int steps = 0;
+	struct bce_file_id file;
+	struct names_rig r;
+
+	names_rig_init(&r, NULL);
+	file = made(&r, root, "file", S_IFREG | 0644).id;
+	OK(r.w.ops->data_write(r.w.ctx, file, "contents", 8));
+	OK(names_xattr_set(&r.w, file, BCE_XATTR_USER, "a", "1", 1, 0));
+	OK(unlink_name(&r, root, "file", false));
+	r.ctx = &steps;
+	r.on_now = count_step;
+	OK(names_inode_release(&r.w, file));
+	r.on_now = NULL;
+	assert_in_range(steps, 1, 3);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_extents, KEY_TYPE_inline_data), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_xattrs, -1), 0);
+	assert_int_equal(names_rig_count(&r, BTREE_ID_deleted_inodes, -1), 0);
+	clean(&r);
+	names_rig_exit(&r);
+}
+
 /* ---- a file that goes while its keys are moved ---- */
 
 struct meeting {
@@ -937,6 +968,7 @@ int main(void)
 		cmocka_unit_test(options),
 		cmocka_unit_test(subvolume_ids_do_not_come_again),
 		cmocka_unit_test(subvolumes),
+		cmocka_unit_test(small_file_goes_at_once),
 		cmocka_unit_test(released_while_cleaned),
 		cmocka_unit_test(whiteouts_go_last),
 		cmocka_unit_test(master_goes),
