@@ -98,9 +98,9 @@ early_script() {
 	for name in short early stale dented twin1 twin2 old ailing crypt cshort lostlate; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=600 0 0"
 	done
-	for name in late twin; do
-		echo "LABEL=$name /mnt/$name bcachefs ro,nofail 0 0"
-	done
+	# the 90 s that systemd waits by itself may be over before an emulated machine is done
+	echo "LABEL=late /mnt/late bcachefs ro,nofail,x-systemd.device-timeout=600 0 0"
+	echo "LABEL=twin /mnt/twin bcachefs ro,nofail 0 0"
 	for name in split clone newer foreign mute; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,nofail 0 0"
 	done
