@@ -80,7 +80,7 @@ installed() {
 }
 
 dkms_built() {
-	in_root "dkms status" && out_says "^bcachefs-modules/[^,]*, $RELEASE, x86_64: installed"
+	in_root "dkms status" && out_says "^bcachefs-modules/[^,]*, ${RELEASE//+/\\+}, x86_64: installed"
 }
 
 ours_wins() {
