@@ -94,12 +94,12 @@ REFUSED="lost.0 split.0 split.1 clone.0 clone.copy newer.0 foreign.0 foreign.1 s
 
 early_script() {
 	local name
-	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro,x-systemd.device-timeout=600 0 0"
+	echo "FSTAB='LABEL=plain /mnt/plain bcachefs ro,x-systemd.device-timeout=3600 0 0"
 	for name in short early stale dented twin1 twin2 old ailing crypt cshort lostlate; do
-		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=600 0 0"
+		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,x-systemd.device-timeout=3600 0 0"
 	done
 	# the 90 s that systemd waits by itself may be over before an emulated machine is done
-	echo "LABEL=late /mnt/late bcachefs ro,nofail,x-systemd.device-timeout=600 0 0"
+	echo "LABEL=late /mnt/late bcachefs ro,nofail,x-systemd.device-timeout=3600 0 0"
 	echo "LABEL=twin /mnt/twin bcachefs ro,nofail 0 0"
 	for name in split clone newer foreign mute; do
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,nofail 0 0"
