@@ -17,7 +17,8 @@
  * Whiteouts in the extents btree go after all extents: a writer below a merged node may cut an extent there where,
  * further down, a whiteout lies already, which would hide the piece from him.
  *
- * After a crash everything is found again from the nodes, so nothing is recorded.
+ * After a crash everything is found again from the nodes, so nothing is recorded. Nodes that contradict what they name are left
+ * alone, with their keys.
  */
 #include <linux/bits.h>
 #include <linux/err.h>
@@ -122,26 +123,64 @@ static void plan_judge_node(struct plan *p, u32 i)
 	}
 }
 
-static int node_find_user(struct clean_node *n, struct btrees *b)
+/*
+ * Who deletes a subvolume takes it out of its node with it, and a child out of its parent. So a node that names what is not
+ * there is damaged, not deleted, and stays with its keys: fsck may find what it belongs to.
+ */
+static bool is_damaged(const struct plan *p, const struct clean_node *n, bool no_subvol)
 {
-	struct subvolume_info s;
-	int ret;
-
-	if (!n->s.is_subvol || n->s.deleted)
-		return 0;
-	ret = bce_subvolume_lookup(b, n->s.subvol, &s);
-	n->used = !ret && !s.unlinked;
-	return ret == -ENOENT ? 0 : ret;
+	return no_subvol || (n->s.children[0] && !plan_find(p, n->s.children[0])) ||
+	       (n->s.children[1] && !plan_find(p, n->s.children[1]));
 }
 
-static int plan_make(struct plan *p, struct btrees *b)
+static int node_find_user(const struct plan *p, struct clean_node *n, struct btrees *b, struct bce_log *log)
 {
-	int ret = plan_read(p, b);
+	struct subvolume_info s = { };
+	int ret = 0;
+
+	if (n->s.is_subvol && !n->s.deleted) {
+		ret = bce_subvolume_lookup(b, n->s.subvol, &s);
+		n->used |= !ret && !s.unlinked;
+	}
+	if (ret && ret != -ENOENT)
+		return ret;
+	if (!is_damaged(p, n, ret == -ENOENT))
+		return 0;
+	n->used = true;
+	bce_log_line(log, BCE_LOG_ERR, "btree snapshots 0:%u: names a subvolume or a child that does not exist: its keys stay; run fsck",
+		     n->id);
+	return 0;
+}
+
+/* a node that does not know of the subvolume that stands in it is damaged, too */
+static int plan_find_users(struct plan *p, struct btrees *b)
+{
+	struct subvolume_info s;
+	struct clean_node *n;
+	struct btree_iter iter;
+	const struct bkey *k;
+
+	bce_btree_iter_init(&iter, b, BTREE_ID_subvolumes, 0, POS_MIN, 0, NULL);
+	for (k = bce_btree_iter_peek(&iter); !IS_ERR_OR_NULL(k); k = bce_btree_iter_next(&iter)) {
+		if (k->type != KEY_TYPE_subvolume)
+			continue;
+		bce_subvolume_decode(k, &s);
+		n = plan_find(p, s.snapshot);
+		if (n && !s.unlinked)
+			n->used = true;
+	}
+	bce_btree_iter_exit(&iter);
+	return IS_ERR(k) ? PTR_ERR(k) : 0;
+}
+
+static int plan_make(struct plan *p, struct btrees *b, struct bce_log *log)
+{
+	int ret = plan_read(p, b) ?: plan_find_users(p, b);
 	u32 i;
 
 	for (i = 0; i < p->nr && !ret; i++) {
 		p->node[i].below = NO_NODE;
-		ret = node_find_user(&p->node[i], b);
+		ret = node_find_user(p, &p->node[i], b, log);
 	}
 	for (i = 0; i < p->nr && !ret; i++)
 		plan_judge_node(p, i);
@@ -483,7 +522,7 @@ static int clean_once(struct names_writer *w, bool *more)
 	int ret = finish_subvols(w);
 
 	if (!ret)
-		ret = plan_make(&p, w->src.btrees);
+		ret = plan_make(&p, w->src.btrees, w->src.log);
 	*more = !ret && p.any;
 	if (*more)
 		ret = flush(w) ?: clean_keys(w, &p) ?: unlink_nodes(w, &p);

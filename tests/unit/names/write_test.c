@@ -20,6 +20,7 @@
 #include "engine/btree/trans.h"
 #include "engine/format/ids.h"
 #include "engine/format/values.h"
+#include "engine/key/values_write.h"
 #include "engine/sb/write.h"
 #include "names_rig.h"
 
@@ -803,6 +804,84 @@ static void whiteouts_go_last(void **state)
 	names_rig_exit(&r);
 }
 
+/* ---- a damaged tree of snapshots ---- */
+
+struct key_drop {
+	unsigned int	btree_id;
+	struct bpos	p;
+};
+
+static int drop_key(struct bce_trans *t, void *ctx)
+{
+	const struct key_drop *d = ctx;
+
+	return bce_trans_delete(t, d->btree_id, d->p, TRANS_NO_TRIGGER);
+}
+
+static void node_unflagged(struct snapshot_info *s)
+{
+	s->is_subvol = false;
+	s->subvol = 0;
+}
+
+struct node_change {
+	u32	id;
+	void	(*change)(struct snapshot_info *s);
+};
+
+static int change_node(struct bce_trans *t, void *ctx)
+{
+	const struct node_change *c = ctx;
+	struct snapshot_info s;
+	struct val_buf val;
+	struct bkey k;
+	int ret = bce_trans_lookup(t, BTREE_ID_snapshots, POS(0, c->id), NULL, 0, &k);
+
+	if (ret)
+		return ret;
+	bce_snapshot_decode(&k, &s);
+	c->change(&s);
+	k = (struct bkey) { .p = POS(0, c->id) };
+	bce_snapshot_encode(&k, &val, &s);
+	return bce_trans_update(t, BTREE_ID_snapshots, &k, TRANS_NO_TRIGGER);
+}
+
+/*
+ * A node whose subvolume, whose child or whose mark has been lost is not taken for one that was deleted: the keys in it, and
+ * those that are seen from it, stay
+ */
+static void lost_is_not_deleted(void **state)
+{
+	for (unsigned int what = 0; what < 3; what++) {
+		struct subvolume_info sub, snap;
+		struct key_drop drop = { BTREE_ID_subvolumes };
+		struct node_change change = { .change = node_unflagged };
+		struct bce_inode a, b;
+		struct names_rig r;
+		unsigned int inodes, dirents;
+
+		names_rig_init(&r, NULL);
+		a = snapshot(&r, root, "sub", 0, 0);
+		made(&r, a.id, "file", S_IFREG | 0644);
+		b = snapshot(&r, root, "snap", a.id.subvol, 0);
+		made(&r, b.id, "other", S_IFREG | 0644);
+		OK(bce_subvolume_lookup(r.w.src.btrees, a.id.subvol, &sub));
+		OK(bce_subvolume_lookup(r.w.src.btrees, b.id.subvol, &snap));
+		change.id = snap.snapshot;
+		drop.p = POS(0, b.id.subvol);
+		if (what == 1)
+			drop = (struct key_drop) { BTREE_ID_snapshots, POS(0, snap.snapshot) };
+		inodes = names_rig_count(&r, BTREE_ID_inodes, -1);
+		dirents = names_rig_count(&r, BTREE_ID_dirents, -1);
+		OK(bce_trans_run(r.w.src.btrees, what == 2 ? change_node : drop_key, what == 2 ? (void *)&change : &drop,
+				 TRANS_COMMIT_NO_CHECK, NULL));
+		OK(names_snapshots_cleaned(&r.w));
+		assert_int_equal(names_rig_count(&r, BTREE_ID_inodes, -1), inodes);
+		assert_int_equal(names_rig_count(&r, BTREE_ID_dirents, -1), dirents);
+		names_rig_exit(&r);
+	}
+}
+
 /* the subvolume that is no snapshot goes first */
 static void master_goes(void **state)
 {
@@ -971,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(small_file_goes_at_once),
 		cmocka_unit_test(released_while_cleaned),
 		cmocka_unit_test(whiteouts_go_last),
+		cmocka_unit_test(lost_is_not_deleted),
 		cmocka_unit_test(master_goes),
 		cmocka_unit_test(quotas),
 		cmocka_unit_test(quotas_are_listed),
