@@ -63,24 +63,28 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-static void read_counters(const char *uuid, unsigned int idx, unsigned int kind, struct counters *out)
+static void read_latency(const char *uuid, unsigned int idx, const char *file, struct counters *out)
 {
-	char word[32], file[64];
+	sys_member_words(uuid, idx, file, (struct sys_word[]) {
+		{ "count", &out->timed }, { "sum_ns", &out->sum_ns },
+	}, 2);
+}
 
-	snprintf(word, sizeof(word), "%s_ios", kind_words[kind]);
-	out->ios = sys_member_word(uuid, idx, "io_done", word);
-	snprintf(word, sizeof(word), "%s_bytes", kind_words[kind]);
-	out->bytes = sys_member_word(uuid, idx, "io_done", word);
-	snprintf(file, sizeof(file), "io_latency_stats_%s", kind_words[kind]);
-	out->timed = sys_member_word(uuid, idx, file, "count");
-	out->sum_ns = sys_member_word(uuid, idx, file, "sum_ns");
+static void read_counters(const char *uuid, unsigned int idx, struct counters out[KINDS])
+{
+	sys_member_words(uuid, idx, "io_done", (struct sys_word[]) {
+		{ "read_ios", &out[READ].ios }, { "read_bytes", &out[READ].bytes },
+		{ "write_ios", &out[WRITE].ios }, { "write_bytes", &out[WRITE].bytes },
+	}, 4);
+	read_latency(uuid, idx, "io_latency_stats_read", &out[READ]);
+	read_latency(uuid, idx, "io_latency_stats_write", &out[WRITE]);
 }
 
 static void read_set(const char *uuid, void *ctx)
 {
 	struct samples *s = ctx;
 	struct sample *grown;
-	unsigned int i, kind;
+	unsigned int i;
 
 	for (i = 0; i < DMSET_MEMBERS_MAX; i++) {
 		if (!sys_member_number(uuid, i, "present"))
@@ -92,8 +96,7 @@ static void read_set(const char *uuid, void *ctx)
 		grown += s->nr++;
 		*grown = (struct sample) { .idx = i };
 		snprintf(grown->uuid, sizeof(grown->uuid), "%s", uuid);
-		for (kind = 0; kind < KINDS; kind++)
-			read_counters(uuid, i, kind, &grown->io[kind]);
+		read_counters(uuid, i, grown->io);
 	}
 }
 
@@ -162,11 +165,13 @@ static void add_set(json_object *set, const struct samples *old, const struct sa
 {
 	json_object *members = json_object_object_get(set, "members");
 	const char *uuid = string_of(set, "uuid");
+	uint64_t capacity, used;
 	size_t i;
 
+	sys_set_words(uuid, "usage", (struct sys_word[]) { { "capacity", &capacity }, { "used", &used } }, 2);
 	json_add_bool(set, "mounted", sys_set_is_mounted(uuid));
-	json_add_uint(set, "capacity_bytes", sys_set_word(uuid, "usage", "capacity"));
-	json_add_uint(set, "used_bytes", sys_set_word(uuid, "usage", "used"));
+	json_add_uint(set, "capacity_bytes", capacity);
+	json_add_uint(set, "used_bytes", used);
 	for (i = 0; i < json_object_array_length(members); i++)
 		add_member(json_object_array_get_idx(members, i), uuid, old, new);
 }

@@ -53,18 +53,21 @@ void sys_set_line(const char *uuid, const char *file, char *out, unsigned int si
 	fclose(f);
 }
 
-uint64_t sys_set_word(const char *uuid, const char *file, const char *word)
+void sys_set_words(const char *uuid, const char *file, const struct sys_word *words, unsigned int nr)
 {
 	FILE *f = set_open(uuid, file);
-	uint64_t n, found = 0;
 	char name[64];
+	uint64_t n;
+	unsigned int i;
 
+	for (i = 0; i < nr; i++)
+		*words[i].value = 0;
 	while (f && fscanf(f, "%63s %" SCNu64, name, &n) == 2)
-		if (!strcmp(name, word))
-			found = n;
+		for (i = 0; i < nr; i++)
+			if (!strcmp(name, words[i].word))
+				*words[i].value = n;
 	if (f)
 		fclose(f);
-	return found;
 }
 
 static void member_file(char out[64], unsigned int idx, const char *file)
@@ -80,12 +83,13 @@ void sys_member_line(const char *uuid, unsigned int idx, const char *file, char 
 	sys_set_line(uuid, path, out, size);
 }
 
-uint64_t sys_member_word(const char *uuid, unsigned int idx, const char *file, const char *word)
+void sys_member_words(const char *uuid, unsigned int idx, const char *file, const struct sys_word *words,
+		      unsigned int nr)
 {
 	char path[64];
 
 	member_file(path, idx, file);
-	return sys_set_word(uuid, path, word);
+	sys_set_words(uuid, path, words, nr);
 }
 
 uint64_t sys_member_number(const char *uuid, unsigned int idx, const char *file)
@@ -98,15 +102,13 @@ uint64_t sys_member_number(const char *uuid, unsigned int idx, const char *file)
 
 void sys_member_room(const char *uuid, unsigned int idx, struct sys_room *out)
 {
-	static const char *const kinds[] = {
-		"free_buckets", "cached_buckets", "need_discard_buckets", "need_gc_gens_buckets",
-	};
-	uint64_t bucket_bytes = sys_member_number(uuid, idx, "bucket_size"), buckets = 0;
-	unsigned int i;
+	uint64_t bucket_bytes = sys_member_number(uuid, idx, "bucket_size"), free, cached, need_discard, need_gc_gens;
 
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		buckets += sys_member_word(uuid, idx, "usage", kinds[i]);
-	out->room_bytes = buckets * bucket_bytes;
+	sys_member_words(uuid, idx, "usage", (struct sys_word[]) {
+		{ "free_buckets", &free }, { "cached_buckets", &cached },
+		{ "need_discard_buckets", &need_discard }, { "need_gc_gens_buckets", &need_gc_gens },
+	}, 4);
+	out->room_bytes = (free + cached + need_discard + need_gc_gens) * bucket_bytes;
 	out->bytes = bucket_bytes * (sys_member_number(uuid, idx, "nbuckets") -
 				     sys_member_number(uuid, idx, "first_bucket"));
 }

@@ -16,12 +16,17 @@ void sys_set_for_each(sys_set_fn fn, void *ctx);
 bool sys_set_is_mounted(const char *uuid);
 /* the first line of a file */
 void sys_set_line(const char *uuid, const char *file, char *out, unsigned int size);
-/* the number after @word in a file of lines "WORD NUMBER" */
-uint64_t sys_set_word(const char *uuid, const char *file, const char *word);
+/* the numbers after these words in a file of lines "WORD NUMBER", which is read once */
+struct sys_word {
+	const char	*word;
+	uint64_t	*value;		/* out */
+};
+void sys_set_words(const char *uuid, const char *file, const struct sys_word *words, unsigned int nr);
 
 /* the same of a member's files, dev-N/FILE; a number alone in its file */
 void sys_member_line(const char *uuid, unsigned int idx, const char *file, char *out, unsigned int size);
-uint64_t sys_member_word(const char *uuid, unsigned int idx, const char *file, const char *word);
+void sys_member_words(const char *uuid, unsigned int idx, const char *file, const struct sys_word *words,
+		      unsigned int nr);
 uint64_t sys_member_number(const char *uuid, unsigned int idx, const char *file);
 
 /* buckets of a member that are free, or will be without anything being moved: cached data, what has to be discarded first */

@@ -465,27 +465,15 @@ int mend_hash_entry(struct name_check *n, unsigned int btree_id, const struct bk
 	return 1;
 }
 
-struct tombstone {
-	unsigned int	btree_id;
-	struct bkey	k;
-};
-
-static int put_key(struct bce_trans *t, void *ctx)
-{
-	const struct tombstone *s = ctx;
-
-	return bce_trans_update(t, s->btree_id, &s->k, TRANS_NO_TRIGGER);
-}
-
 int mend_hash_hole(struct name_check *n, unsigned int btree_id, struct bpos p)
 {
-	struct tombstone s = { btree_id, { .p = p, .type = KEY_TYPE_hash_whiteout } };
+	const struct bkey k = { .p = p, .type = KEY_TYPE_hash_whiteout };
 	struct text_buf text = TEXT_BUF_INIT;
 	int ret;
 
 	if (!n->c->repair)
 		return 0;
-	ret = mend_run(n, put_key, &s);
+	ret = mend_name_put(n, btree_id, &k);
 	if (ret)
 		return mend_tried(ret);
 	bce_text_printf(&text, "btree %s %llu:%llu:%u: hole made a tombstone, so that what is behind it is found",

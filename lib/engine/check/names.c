@@ -129,7 +129,7 @@ static int run(struct name_check *n)
 	return ret;
 }
 
-static int check(struct check *c, struct name_mend *mend)
+int check_names_round(struct check *c, struct name_mend *mend)
 {
 	struct name_check *n = kvzalloc(sizeof(*n), GFP_KERNEL);
 	int ret;
@@ -149,13 +149,8 @@ static int check(struct check *c, struct name_mend *mend)
 	return ret;
 }
 
-int check_names_round(struct check *c, struct name_mend *mend)
-{
-	return check(c, mend);
-}
-
 int bce_check_names(struct check *c)
 {
-	return check(c, NULL);
+	return check_names_round(c, NULL);
 }
 EXPORT_SYMBOL_GPL(bce_check_names);

@@ -113,7 +113,7 @@ static inline int check_memory_only(int ret)
 	return ret == -ENOMEM ? ret : 0;
 }
 
-/* one pass with c->repair set */
+/* one pass; @mend: with c->repair set, else NULL */
 int check_names_round(struct check *c, struct name_mend *mend);
 
 /* names_mend.c: put right on the spot; all of them do nothing where nothing is repaired */
@@ -137,6 +137,8 @@ bool mend_is_careful(const struct name_check *n);
 void mend_say(struct name_check *n, struct text_buf *text);
 /* a transaction of its own */
 int mend_run(struct name_check *n, int (*fn)(struct bce_trans *t, void *ctx), void *ctx);
+/* one key, in one such; without a word, and without triggers */
+int mend_name_put(struct name_check *n, unsigned int btree_id, const struct bkey *k);
 /* what that means for the walk: a key in which more is wrong cannot be read, or is refused, and stays as it is */
 int mend_tried(int ret);
 

@@ -249,15 +249,22 @@ int mend_versions_below(struct name_check *n, const struct bkey *k)
 /* ---- keys ---- */
 
 struct key_change {
-	unsigned int	btree_id;
-	struct bkey	k;
+	unsigned int		btree_id;
+	const struct bkey	*k;
 };
 
 static int change_key(struct bce_trans *t, void *ctx)
 {
 	const struct key_change *c = ctx;
 
-	return bce_trans_update(t, c->btree_id, &c->k, TRANS_NO_TRIGGER);
+	return bce_trans_update(t, c->btree_id, c->k, TRANS_NO_TRIGGER);
+}
+
+int mend_name_put(struct name_check *n, unsigned int btree_id, const struct bkey *k)
+{
+	struct key_change c = { btree_id, k };
+
+	return mend_run(n, change_key, &c);
 }
 
 /* what is elsewhere said as well may go in any case */
@@ -268,13 +275,13 @@ static bool holds_files(unsigned int btree_id)
 
 int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, unsigned int type)
 {
-	struct key_change c = { .btree_id = btree_id, .k = { .p = p, .type = type } };
+	const struct bkey k = { .p = p, .type = type };
 	struct text_buf text = TEXT_BUF_INIT;
 	int ret;
 
 	if (!n->c->repair || (mend_is_careful(n) && holds_files(btree_id)))
 		return 0;
-	ret = mend_run(n, change_key, &c);
+	ret = mend_name_put(n, btree_id, &k);
 	if (ret)
 		return mend_tried(ret);
 	bce_text_printf(&text, "btree %s %llu:%llu:%u: %s", bce_btree_name(btree_id), p.inode, p.offset,
@@ -287,7 +294,7 @@ int mend_name_key(struct name_check *n, unsigned int btree_id, struct bpos p, un
 int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_type)
 {
 	struct text_buf text = TEXT_BUF_INIT;
-	struct key_change c = { .btree_id = BTREE_ID_dirents, .k = *k };
+	struct bkey now = *k;
 	struct dirent_info d;
 	int ret;
 
@@ -299,8 +306,8 @@ int mend_dirent_type(struct name_check *n, const struct bkey *k, unsigned int d_
 	bce_text_printf(&text, "btree dirents %llu:%llu:%u \"%.*s\": type was %u, is now %u", k->p.inode,
 			k->p.offset, k->p.snapshot, d.name_len, d.name, d.d_type, d_type);
 	d.d_type = d_type;
-	bce_dirent_encode(&c.k, &n->mend->val, &d);
-	ret = mend_run(n, change_key, &c);
+	bce_dirent_encode(&now, &n->mend->val, &d);
+	ret = mend_name_put(n, BTREE_ID_dirents, &now);
 	if (!ret)
 		mend_say(n, &text);
 	bce_text_exit(&text);

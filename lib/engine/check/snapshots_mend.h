@@ -19,8 +19,8 @@ int mend_put_tree(struct name_check *n, u32 id, const struct snapshot_tree_info 
 		  const struct snapshot_tree_info *now);
 /* a node that is not in the array, without a word; also -EINVAL */
 int mend_put_node(struct name_check *n, u32 id, const struct snapshot_info *s);
-/* the table has node @id, or subvolume @s, too */
-int mend_edit_table(struct name_check *n, u32 id, const struct snapshot_info *node, const struct subvolume_info *s);
+/* likewise */
+int mend_put_subvol(struct name_check *n, const struct subvolume_info *s);
 
 /* snapshots_write.c: who says what */
 bool mend_lists(const struct check_snapshot *s, u32 child);

@@ -17,22 +17,9 @@
 
 /* ---- writing ---- */
 
-struct put {
-	unsigned int	btree_id;
-	struct bkey	k;
-};
-
-static int put_fn(struct bce_trans *t, void *ctx)
-{
-	const struct put *p = ctx;
-
-	return bce_trans_update(t, p->btree_id, &p->k, TRANS_NO_TRIGGER);
-}
-
 int mend_put_key(struct name_check *n, unsigned int btree_id, const struct bkey *k)
 {
-	struct put p = { btree_id, *k };
-	int ret = mend_run(n, put_fn, &p);
+	int ret = mend_name_put(n, btree_id, k);
 
 	n->mend->again |= !ret;
 	return ret;
@@ -65,7 +52,8 @@ static int edit_nodes(struct name_check *n, struct snapshot_data *d, u32 id, con
 	return ret ?: bce_snapshot_edit_node(d, id, node);
 }
 
-int mend_edit_table(struct name_check *n, u32 id, const struct snapshot_info *node, const struct subvolume_info *s)
+/* the table that everybody asks has node @id, or subvolume @s, too */
+static int edit_table(struct name_check *n, u32 id, const struct snapshot_info *node, const struct subvolume_info *s)
 {
 	struct snapshot_table *table = n->c->repair->snapshots;
 	struct snapshot_data *d;
@@ -91,23 +79,33 @@ int mend_put_node(struct name_check *n, u32 id, const struct snapshot_info *s)
 
 	bce_snapshot_encode(&k, &n->mend->val, s);
 	ret = mend_put_key(n, BTREE_ID_snapshots, &k);
-	return ret ?: mend_edit_table(n, id, s, NULL);
+	return ret ?: edit_table(n, id, s, NULL);
+}
+
+int mend_put_subvol(struct name_check *n, const struct subvolume_info *s)
+{
+	struct bkey k = { .p = POS(0, s->id) };
+	int ret;
+
+	bce_subvolume_encode(&k, &n->mend->val, s);
+	ret = mend_put_key(n, BTREE_ID_subvolumes, &k);
+	return ret ?: edit_table(n, 0, NULL, s);
 }
 
 int mend_change_node(struct name_check *n, struct check_snapshot *s, const struct snapshot_info *now)
 {
-	const struct snapshot_info was = s->info;
+	const struct snapshot_info *was = &s->info;
 	const struct change changes[] = {
-		{ "parent", was.parent, now->parent },
-		{ "first child", was.children[0], now->children[0] },
-		{ "second child", was.children[1], now->children[1] },
-		{ "flag for subvolumes", was.is_subvol, now->is_subvol },
-		{ "subvolume", was.subvol, now->subvol },
-		{ "tree", was.tree, now->tree },
-		{ "depth", was.depth, now->depth },
-		{ "first skip", was.skip[0], now->skip[0] },
-		{ "second skip", was.skip[1], now->skip[1] },
-		{ "third skip", was.skip[2], now->skip[2] },
+		{ "parent", was->parent, now->parent },
+		{ "first child", was->children[0], now->children[0] },
+		{ "second child", was->children[1], now->children[1] },
+		{ "flag for subvolumes", was->is_subvol, now->is_subvol },
+		{ "subvolume", was->subvol, now->subvol },
+		{ "tree", was->tree, now->tree },
+		{ "depth", was->depth, now->depth },
+		{ "first skip", was->skip[0], now->skip[0] },
+		{ "second skip", was->skip[1], now->skip[1] },
+		{ "third skip", was->skip[2], now->skip[2] },
 	};
 	bool differs = false;
 	int ret;
@@ -125,25 +123,19 @@ int mend_change_node(struct name_check *n, struct check_snapshot *s, const struc
 
 int mend_change_subvol(struct name_check *n, struct subvolume_info *at, const struct subvolume_info *now)
 {
-	const struct subvolume_info copy = *at, *was = &copy;
 	const struct change changes[] = {
-		{ "snapshot", was->snapshot, now->snapshot },
-		{ "flag of a snapshot", was->snap, now->snap },
-		{ "root inode", was->inode, now->inode },
-		{ "parent subvolume", was->fs_path_parent, now->fs_path_parent },
+		{ "snapshot", at->snapshot, now->snapshot },
+		{ "flag of a snapshot", at->snap, now->snap },
+		{ "root inode", at->inode, now->inode },
+		{ "parent subvolume", at->fs_path_parent, now->fs_path_parent },
 	};
-	struct bkey k = { .p = POS(0, was->id) };
-	int ret;
+	int ret = mend_put_subvol(n, now);
 
-	bce_subvolume_encode(&k, &n->mend->val, now);
-	ret = mend_put_key(n, BTREE_ID_subvolumes, &k);
-	if (!ret)
-		ret = mend_edit_table(n, 0, NULL, now);
-	if (!ret)
-		*at = *now;
-	if (!ret)
-		say_changes(n, BTREE_ID_subvolumes, was->id, changes, ARRAY_SIZE(changes));
-	return mend_tried(ret);
+	if (ret)
+		return mend_tried(ret);
+	*at = *now;
+	say_changes(n, BTREE_ID_subvolumes, at->id, changes, ARRAY_SIZE(changes));
+	return 0;
 }
 
 int mend_put_tree(struct name_check *n, u32 id, const struct snapshot_tree_info *was,

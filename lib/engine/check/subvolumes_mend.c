@@ -92,7 +92,6 @@ static int make_subvol(struct name_check *n, const struct check_snapshot *node)
 {
 	struct text_buf text = TEXT_BUF_INIT;
 	struct snapshot_tree_info tree;
-	struct bkey k = { .p = POS(0, node->info.subvol) };
 	struct subvolume_info s;
 	struct inode_fields root;
 	int ret = find_root(n, node->info.subvol, node->id, &root);
@@ -105,10 +104,7 @@ static int make_subvol(struct name_check *n, const struct check_snapshot *node)
 		.id = node->info.subvol, .snapshot = node->id, .inode = root.inum, .fs_path_parent = root.parent_subvol,
 		.snap = tree.master_subvol != node->info.subvol, .otime = node->info.btime,
 	};
-	bce_subvolume_encode(&k, &n->mend->val, &s);
-	ret = mend_put_key(n, BTREE_ID_subvolumes, &k);
-	if (!ret)
-		ret = mend_edit_table(n, 0, NULL, &s);
+	ret = mend_put_subvol(n, &s);
 	if (ret)
 		return mend_tried(ret);
 	bce_text_printf(&text, "btree subvolumes 0:%u: was missing, is now in snapshot %u, with root inode %llu, parent subvolume %u",
