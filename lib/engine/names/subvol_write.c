@@ -587,7 +587,7 @@ struct subvol_finish {
 	u32			id;
 	u32			snapshot;	/* its own, until then */
 	u32			new_master;	/* that was a snapshot until now */
-	bool			last;		/* of its tree: the key stays for now */
+	bool			last;		/* of its tree: its key goes later, with the node (snapshot_clean.c) */
 	struct snapshot_data	*edit;
 };
 
