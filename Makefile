@@ -36,6 +36,10 @@ endif
 export TOP O V T
 
 MAKEFLAGS += --no-builtin-rules
+# As many compilers as there are processors; -j on the command line wins, and makes called from here share them.
+ifeq ($(MAKELEVEL),0)
+  MAKEFLAGS += -j$(JOBS)
+endif
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:
