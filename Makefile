@@ -36,10 +36,11 @@ endif
 export TOP O V T
 
 MAKEFLAGS += --no-builtin-rules
-# As many compilers as there are processors; -j on the command line wins, and makes called from here share them.
-ifeq ($(MAKELEVEL),0)
+# As many compilers as there are processors; -j on the command line wins. Who installs first calls make for the rest.
+ifeq ($(MAKELEVEL)$(filter check demo,$(MAKECMDGOALS)),0)
   MAKEFLAGS += -j$(JOBS)
 endif
+make_rest = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 .DEFAULT_GOAL := all
 .SUFFIXES:
 .DELETE_ON_ERROR:

@@ -25,7 +25,7 @@ vehicles_of = $(or $(VEHICLES),$(sort $(shell sed -nE 's/^. vehicle: *//p' $(1) 
 
 # From a fresh clone, too: what is missing is installed first.
 check: deps
-	$(quiet)$(MAKE) --no-print-directory check-all
+	$(quiet)$(make_rest) check-all
 
 check-all: $(UNIT_TESTS) $(filter $(GOLDEN_PROGRAMS),$(GOLDEN_TESTS)) tools $(VM_PROGRAMS) $(VM_HOST_PROGRAMS) $(if $(GOLDEN_TESTS),golden)
 	$(quiet)tests/vm/prepare $(call vehicles_of,$(VM_TESTS))
@@ -78,5 +78,5 @@ bench: $(filter $(BENCH_PROGRAMS),$(BENCH_TESTS)) tools
 	done
 
 demo: deps
-	$(quiet)$(MAKE) --no-print-directory tools
+	$(quiet)$(make_rest) tools
 	$(quiet)tests/demo/run
