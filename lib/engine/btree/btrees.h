@@ -45,6 +45,8 @@ int bce_btrees_read_roots(struct btrees *b);
  */
 void bce_btrees_damage_once(struct btrees *b, bool on);
 
+/* The leaf that holds @pos is read, if it is not in memory, while the caller goes on. May do nothing. Context: may sleep */
+void bce_btrees_prefetch(struct btrees *b, unsigned int btree_id, struct bpos pos);
 /* Reads ahead that were begun are done: devices can be taken away without a false alarm. */
 void bce_btrees_wait_prefetch(struct btrees *b);
 

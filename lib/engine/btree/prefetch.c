@@ -5,7 +5,8 @@
  * Whoever steps into a leaf starts the reads of the next few ones that are not in memory, from a
  * workqueue. A read ahead is an ordinary read whose result nobody looks at: the iterator finds the
  * node in the cache, or waits for the read that is under way. A read ahead that cannot be started
- * is forgotten, one that fails is made again, and reported, by whoever needs the node.
+ * is forgotten, one that fails is made again, and reported, by whoever needs the node. So it is for those who know where
+ * they will go (bce_btrees_prefetch()).
  */
 #include <linux/err.h>
 #include <linux/slab.h>
@@ -79,6 +80,19 @@ void bce_prefetch_siblings(struct btrees *b, struct btree_node *parent, u32 pos)
 				    bce_key_unpack_pos(&set->format, keyset_at(set, pos))))
 			return;
 	}
+}
+
+void bce_btrees_prefetch(struct btrees *b, unsigned int btree_id, struct bpos pos)
+{
+	struct btree_node *n = bce_node_lock_at(b, btree_id, 1, pos);
+	u32 at;
+
+	if (IS_ERR(n))
+		return;
+	at = bce_keyset_lower_bound(&n->set, pos);
+	if (at < n->set.nr_u64s && !bce_node_child_cached(b, n, at))
+		prefetch_start(b, n, bce_key_unpack_pos(&n->set.format, keyset_at(&n->set, at)));
+	node_unlock_read(n);
 }
 
 int bce_prefetch_init(struct btrees *b)

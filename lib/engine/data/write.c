@@ -9,10 +9,7 @@
  *  batch: extent, extent, ... --> each to all its
  *  each encoded, given space      replicas at once
  *  and sent                             |
- *                                       +- the last --> failures settled (write_io.c)
- *                                                       one transaction: all keys of the batch
- *                                                         and the inode
- *                                                       space and buffers given back
+ *                                       +- the last --> keys committed, with those of other writes (write_index.c)
  *                                                       more of the bio? the next batch (more_wq)
  *                                                       flush, if asked for;  done()
  *
@@ -47,36 +44,15 @@
 #include "engine/btree/btrees.h"
 #include "engine/data/compress.h"
 #include "engine/data/extent_at.h"
-#include "engine/data/write_internal.h"
+#include "engine/data/write_op.h"
 #include "engine/format/ids.h"
 #include "engine/format/sb.h"
 
-#define WRITE_BATCH		16
-#define KEYS_PER_STEP		64
 #define OPS_RESERVED		4
-#define INDEX_THREADS		16
 #define BIOS_RESERVED		64
 #define BUFFERS_IDLE		32
 
 #define INLINE_BYTES_MAX	1024
-
-struct write_op {
-	struct bce_closure		cl;
-	struct data_writer		*w;
-	struct data_write		*req;
-	struct data_options		opts;
-	struct bvec_iter		iter;		/* not yet in a batch ... */
-	u64				pos;		/* ... and its file sector */
-	u64				data_end_bytes;	/* of the file, when this is done */
-	u32				snapshot;	/* that is written in, when it began */
-	struct space_reservation	own;		/* if the caller brought none */
-	struct space_reservation	split;		/* for what cutting compressed extents costs */
-	unsigned int			nr;
-	unsigned int			committed, committing;	/* of them */
-	u64				inode_sectors;	/* of the file, with those being committed */
-	int				error;
-	struct write_extent		e[WRITE_BATCH];
-};
 
 /* ---- options ---- */
 
@@ -122,123 +98,9 @@ void bce_data_wanted(struct data_writer *w, const struct data_options *opts,
 		out->target_devs = w->c.ops->target_devs(w->c.ctx, out->target);
 }
 
-/* ---- keys ---- */
-
-static void inline_key(const struct write_extent *e, struct bkey *k)
-{
-	k->type = KEY_TYPE_inline_data;
-	k->v = e->buffer;
-	k->val_u64s = DIV_ROUND_UP(e->inline_bytes, sizeof(u64));
-}
-
-void bce_write_extent_key(const struct write_extent *e, const struct data_options *opts,
-			  struct bpos pos, struct bkey *k, struct extent_value *v)
-{
-	struct extent_ptrs ptrs = { };
-	struct extent_wanted want;
-
-	*k = (struct bkey) {
-		.p		= pos,
-		.size		= e->sectors,
-		.version	= e->version,
-		.type		= KEY_TYPE_extent,
-	};
-	if (e->type == KEY_TYPE_inline_data) {
-		inline_key(e, k);
-		return;
-	}
-	for (unsigned int i = 0; i < e->space.nr; i++) {
-		ptrs.p[i].ptr = e->space.ptr[i];
-		ptrs.p[i].crc = e->crc;
-	}
-	ptrs.nr = e->space.nr;
-	bce_data_wanted(e->w, opts, &want);
-	bce_extent_set_rebalance(&ptrs, &want, false);
-	bce_extent_ptrs_encode(&ptrs, k, v);
-}
-
-/* @end: behind it nothing may be. False: nothing is left */
-static bool commit_key(struct write_op *op, const struct write_extent *e, u64 inum, u32 snapshot,
-		       u64 end, struct bkey *k, struct extent_value *v)
-{
-	if (e->start >= end)
-		return false;
-	bce_write_extent_key(e, &op->opts, SPOS(inum, e->start + e->sectors, snapshot), k, v);
-	bce_key_cut_back(k, end);
-	return true;
-}
-
-static void grow(struct data_inode *inode, u64 end_sectors, u64 new_size)
-{
-	u64 size = min(end_sectors << SECTOR_SHIFT, new_size);
-
-	inode->f.size = max(inode->f.size, size);
-}
-
-/*
- * Pieces of compressed extents are charged whole sectors each, on paper: the data stays where it is. Who is here has
- * been promised his space, so this is counted and not asked for.
- */
-static void reserve_split(struct write_op *op, u64 sectors)
-{
-	struct data_writer *w = op->w;
-
-	w->c.ops->unreserve(w->c.ctx, &op->split);	/* of a run that was begun anew */
-	if (sectors)
-		w->c.ops->reserve_more(w->c.ctx, &op->split, sectors);
-}
-
-static int commit_extents(struct bce_trans *t, struct write_op *op, struct data_inode *inode)
-{
-	struct data_writer *w = op->w;
-	u64 new_size = op->req->new_size;
-	u64 split_sectors = 0;
-	u64 end = bce_data_eof_sectors(max(inode->f.size, new_size), w->c.block_sectors);
-
-	op->committing = min(op->nr, op->committed + READ_ONCE(w->keys_per_step));
-	for (unsigned int i = op->committed; i < op->committing; i++) {
-		struct extent_change change = { };
-		struct extent_value v;
-		struct bkey k;
-		int ret;
-
-		if (op->e[i].in_place) {
-			grow(inode, min(end, op->e[i].start + op->e[i].sectors), new_size);
-			continue;
-		}
-		if (!commit_key(op, &op->e[i], inode->f.inum, inode->snapshot, end, &k, &v))
-			break;
-		ret = bce_extent_update(t, &w->env, &k, &change);
-		if (ret)
-			return ret;
-		bce_data_inode_sectors(inode, &change);
-		split_sectors += change.split_sectors;
-		grow(inode, k.p.offset, new_size);
-	}
-	reserve_split(op, split_sectors);
-	return 0;
-}
-
-static int commit_batch(struct bce_trans *t, void *ctx)
-{
-	struct write_op *op = ctx;
-	struct data_writer *w = op->w;
-	struct data_inode inode;
-	int ret = bce_data_inode_get(t, &w->env, op->req->file, &inode);
-
-	if (!ret)
-		ret = commit_extents(t, op, &inode);
-	if (ret)
-		return ret;
-	op->inode_sectors = inode.f.sectors;
-	if (op->req->mtime)
-		inode.f.mtime = inode.f.ctime = w->c.ops->now(w->c.ctx);
-	return bce_data_inode_put(t, &inode);
-}
-
 /* ---- batches ---- */
 
-static struct write_how op_how(const struct write_op *op)
+struct write_how bce_write_op_how(const struct write_op *op)
 {
 	return (struct write_how) {
 		.opts		= &op->opts,
@@ -301,7 +163,7 @@ static int next_inline(struct write_op *op, struct write_extent *e, unsigned int
 static int next_extent(struct write_op *op, struct write_run *run)
 {
 	struct write_extent *e = &op->e[op->nr];
-	struct write_how how = op_how(op);
+	struct write_how how = bce_write_op_how(op);
 	unsigned int bytes = inline_bytes(op);
 	int ret;
 
@@ -340,46 +202,6 @@ static void batch_send(struct write_op *op)
 		op->error = ret;
 }
 
-static int batch_settle(struct write_op *op)
-{
-	struct write_how how = op_how(op);
-	unsigned int i;
-
-	for (i = 0; i < op->nr; i++) {
-		int ret = bce_write_extent_settle(&op->e[i], &how, op->opts.data_replicas_required);
-
-		if (ret) {
-			/* those before it lie on the devices: they are written */
-			for (unsigned int j = i; j < op->nr; j++)
-				bce_write_extent_release(&op->e[j]);
-			op->nr = i;
-			return ret;
-		}
-	}
-	return 0;
-}
-
-static void batch_end(struct write_op *op)
-{
-	int ret = batch_settle(op);
-
-	if (ret)
-		op->error = ret;
-	/* one transaction, unless journal entries are short */
-	for (op->committed = 0; op->committed < op->nr; op->committed = op->committing) {
-		ret = bce_data_step_charged(op->w, commit_batch, op, !op->req->space,
-					    &op->req->seq);
-		op->w->c.ops->unreserve(op->w->c.ctx, &op->split);
-		if (ret) {
-			op->error = ret;
-			break;
-		}
-		op->req->inode_sectors = op->inode_sectors;
-	}
-	for (unsigned int i = 0; i < op->nr; i++)
-		bce_write_extent_release(&op->e[i]);
-}
-
 static void op_free(struct bce_closure *cl)
 {
 	struct write_op *op = container_of(cl, struct write_op, cl);
@@ -401,29 +223,22 @@ static void op_end(struct write_op *op)
 	bce_closure_return_with_destructor(&op->cl, op_free);
 }
 
-static void op_more(struct bce_closure *cl);
-
-static void op_index(struct bce_closure *cl)
-{
-	struct write_op *op = container_of(cl, struct write_op, cl);
-	unsigned int nofs = memalloc_nofs_save();
-
-	batch_end(op);
-	if (op->iter.bi_size && !op->error)
-		bce_closure_continue_at(&op->cl, op_more, op->w->more_wq);
-	else
-		op_end(op);
-	memalloc_nofs_restore(nofs);
-}
-
 static void op_more(struct bce_closure *cl)
 {
 	struct write_op *op = container_of(cl, struct write_op, cl);
 	unsigned int nofs = memalloc_nofs_save();
 
 	batch_send(op);
-	bce_closure_continue_at(&op->cl, op_index, op->w->wq);
+	bce_closure_continue_at(&op->cl, bce_write_index, NULL);
 	memalloc_nofs_restore(nofs);
+}
+
+void bce_write_indexed(struct write_op *op)
+{
+	if (op->iter.bi_size && !op->error)
+		bce_closure_continue_at(&op->cl, op_more, op->w->more_wq);
+	else
+		op_end(op);
 }
 
 /* ---- begin ---- */
@@ -494,7 +309,7 @@ void bce_data_write(struct data_writer *w, struct data_write *write)
 		op_end(op);
 	} else {
 		batch_send(op);
-		bce_closure_continue_at(&op->cl, op_index, w->wq);
+		bce_closure_continue_at(&op->cl, bce_write_index, NULL);
 	}
 	memalloc_nofs_restore(nofs);
 }
@@ -502,18 +317,9 @@ void bce_data_write(struct data_writer *w, struct data_write *write)
 /* ---- the writer ---- */
 
 /*
- * What follows the devices is done on the processor that took the interrupt, and by not more threads than are of use: they
- * wait for btrees and the journal, and for nothing that others of their queue give back. Making the next batch is
- * another matter: it waits for buffers, which are given back by those threads, of which there may be one only when
- * memory is short.
+ * Making the next batch has a queue of its own: it waits for buffers, which are given back by the threads of the index, of
+ * which there may be one only when memory is short.
  */
-static int writer_workqueues(struct data_writer *w)
-{
-	w->wq = alloc_workqueue("bce_write", WQ_MEM_RECLAIM, INDEX_THREADS);
-	w->more_wq = alloc_workqueue("bce_write_more", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
-	return w->wq && w->more_wq ? 0 : -ENOMEM;
-}
-
 static int writer_init(struct data_writer *w)
 {
 	size_t max_bytes = (size_t)max(w->c.encoded_extent_max_sectors, w->c.block_sectors) *
@@ -530,7 +336,10 @@ static int writer_init(struct data_writer *w)
 		ret = bce_write_bioset_init(&w->bios, BIOS_RESERVED);
 	if (ret)
 		return ret;
-	return writer_workqueues(w) ?: bce_move_init(w);
+	w->more_wq = alloc_workqueue("bce_write_more", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!w->more_wq)
+		return -ENOMEM;
+	return bce_write_index_init(w) ?: bce_move_init(w);
 }
 
 int bce_data_writer_alloc(struct data_writer **out, const struct data_writer_config *config)
@@ -544,7 +353,6 @@ int bce_data_writer_alloc(struct data_writer **out, const struct data_writer_con
 	if (!w)
 		return -ENOMEM;
 	w->c = *config;
-	w->keys_per_step = KEYS_PER_STEP;
 	w->env = (struct extent_env) { .snapshots = config->snapshots, .rules = config->rules };
 	mutex_init(&w->move_lock);
 	bce_nocow_init(&w->nocow);
@@ -566,8 +374,7 @@ void bce_data_writer_free(struct data_writer *w)
 		return;
 	if (w->more_wq)
 		destroy_workqueue(w->more_wq);
-	if (w->wq)
-		destroy_workqueue(w->wq);
+	bce_write_index_exit(w);
 	bce_move_exit(w);
 	bioset_exit(&w->bios);
 	mempool_exit(&w->ops);

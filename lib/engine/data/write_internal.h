@@ -33,6 +33,15 @@ struct nocow_held {
 	u16		slot[EXTENT_PTRS_MAX];
 };
 
+/* writes whose keys are to be committed, of the files that have this lane: write_index.c */
+#define INDEX_LANES_BITS	6
+struct index_lane {
+	struct data_writer	*w;
+	spinlock_t		lock;		/* irq-safe: @ready */
+	struct list_head	ready;
+	struct work_struct	work;
+};
+
 struct bce_compressor;
 struct move;
 
@@ -44,7 +53,8 @@ struct data_writer {
 	struct bio_set			bios;		/* of struct write_bio */
 	struct buffer_pool		source;		/* what is compressed: held within one call */
 	struct buffer_pool		stored;		/* what goes to the devices */
-	struct workqueue_struct		*wq;		/* everything after the devices */
+	struct index_lane		*lanes;		/* [1 << INDEX_LANES_BITS] */
+	struct workqueue_struct		*wq;		/* of the lanes: everything after the devices */
 	struct workqueue_struct		*more_wq;	/* what waits for buffers that those on @wq give back */
 	struct ratelimit_state		complaints;
 	u64				features;	/* known to be set; only ever grows */
@@ -169,11 +179,17 @@ void bce_write_extent_release(struct write_extent *e);
 int bce_write_extent_sync(struct write_extent *e, const struct write_how *how,
 			  unsigned int required);
 
-/* ---- write.c ---- */
+/* ---- write_index.c ---- */
 
+int bce_write_index_init(struct data_writer *w);
+/* all writes are done; may follow an init that failed */
+void bce_write_index_exit(struct data_writer *w);
 /* the key of a written extent at @pos_end, @k->v in @v; rebalance entry as the options ask */
 void bce_write_extent_key(const struct write_extent *e, const struct data_options *opts,
 			  struct bpos pos, struct bkey *k, struct extent_value *v);
+
+/* ---- write.c ---- */
+
 void bce_data_wanted(struct data_writer *w, const struct data_options *opts,
 		     struct extent_wanted *out);
 
