@@ -281,7 +281,7 @@ static int judge_presence(const struct plan *p, enum bce_degraded degraded)
 {
 	struct sb_presence pr;
 
-	set_presence(p->best, set_members_in_use(p->cand, p->list.nr), &pr);
+	bce_sb_presence(p->best, set_members_in_use(p->cand, p->list.nr), &pr);
 	if (!pr.missing || degraded == BCE_DEGRADED_VERY ||
 	    (degraded == BCE_DEGRADED_YES && pr.data_complete))
 		return 0;

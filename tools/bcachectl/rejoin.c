@@ -231,7 +231,7 @@ static bool data_complete_without(const struct dmset *set, unsigned int gone)
 		if (set->member[i].device[0] && set->member[i].idx != gone)
 			present |= 1ULL << set->member[i].idx;
 	if (!seen_set_read(set->uuid, &seen) && seen.verdict.best)
-		set_presence(seen.verdict.best, present, &pr);
+		bce_sb_presence(seen.verdict.best, present, &pr);
 	seen_set_exit(&seen);
 	return present && pr.data_complete;
 }

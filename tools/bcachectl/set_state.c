@@ -15,16 +15,12 @@
  * device whose own superblock was written more than once before that is a copy that has missed
  * what the member has seen. By one write it may be behind: power can fail between two members. A
  * member that was away is not behind: the others noted when it left.
- *
- * A member whose state is failed need not be there, and what only it has a copy of is not taken for readable: it
- * lost something once.
  */
 #include "set_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/format/ids.h"
 #include "passphrase.h"
 #include "records.h"
 #include "uuid_arg.h"
@@ -139,29 +135,6 @@ u64 set_members_in_use(const struct sb_candidate *c, unsigned int nr)
 	return present;
 }
 
-static u64 failed_members(const struct bch_sb *sb)
-{
-	struct member_info m;
-	u64 failed = 0;
-	unsigned int i;
-
-	for (i = 0; i < sb->nr_devices && i < BCH_MEMBERS_MAX; i++) {
-		bce_sb_member(sb, i, &m);
-		if (m.exists && m.state == MEMBER_FAILED)
-			failed |= 1ULL << i;
-	}
-	return failed;
-}
-
-void set_presence(const struct bch_sb *sb, u64 present, struct sb_presence *out)
-{
-	struct sb_presence good;
-
-	bce_sb_presence(sb, present, out);
-	bce_sb_presence(sb, present & ~failed_members(sb), &good);
-	out->data_complete = good.data_complete;
-}
-
 static enum set_state state_of(const struct sb_candidate *c, unsigned int nr,
 			       const struct set_verdict *v)
 {
@@ -192,7 +165,7 @@ int set_judge(struct sb_candidate *c, unsigned int nr, struct set_verdict *out)
 	bce_sb_info(out->best, &out->info);
 	uuid_arg_text(out->info.user_uuid, out->uuid);
 	set_old_copies_aside(c, nr, out);
-	set_presence(out->best, set_members_in_use(c, nr), &out->presence);
+	bce_sb_presence(out->best, set_members_in_use(c, nr), &out->presence);
 	out->state = state_of(c, nr, out);
 	return out->why.failed ? -ENOMEM : 0;
 }

@@ -46,13 +46,6 @@ const char *set_device_word(enum sb_verdict verdict);
 /* bit per slot that a candidate takes which belongs to the set */
 u64 set_members_in_use(const struct sb_candidate *c, unsigned int nr);
 
-/**
- * set_presence() - who is missing, and does it matter
- * @present: bit per slot
- * As bce_sb_presence(), but data is complete only if members that have not failed hold all of it.
- */
-void set_presence(const struct bch_sb *sb, u64 present, struct sb_presence *out);
-
 /* the superblocks among records as candidates, in order; to be freed. NULL: no memory */
 struct sb_candidate *set_candidates(const struct record_list *l, unsigned int *nr);
 

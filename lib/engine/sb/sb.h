@@ -172,9 +172,11 @@ struct sb_presence {
 	unsigned int	nr_expected;	/* members with state rw or ro */
 	unsigned int	nr_present;
 	u64		missing;	/* bit per member */
-	bool		data_complete;	/* every non-cached replicas entry readable */
-	bool		data_degraded;	/* some entry has fewer copies than it should */
+	/* of non-cached replicas entries, on members that have not failed: */
+	bool		data_complete;	/* every one readable */
+	bool		data_degraded;	/* some have fewer copies than they should */
 };
+/* @present: bit per slot */
 void bce_sb_presence(const struct bch_sb *sb, u64 present, struct sb_presence *out);
 
 /* ---- encryption ---- */

@@ -279,6 +279,10 @@ static void presence(void **state)
 	assert_true(p.data_complete);
 	bce_sb_presence(b.sb, 1, &p);
 	assert_int_equal(p.missing, 2);
+	/* nor does it stand for one that is away: what it has may be old */
+	bce_sb_presence(b.sb, 5, &p);
+	assert_int_equal(p.missing, 2);
+	assert_false(p.data_complete);
 	sbb_exit(&b);
 }
 
