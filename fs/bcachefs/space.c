@@ -9,8 +9,8 @@
  * without knowing what was paid for each: while anything is in it, more is asked for at the same
  * rate, whatever the options say meanwhile.
  *
- * What the file itself has reserved (fallocate) is enough for the pages over it when the set is
- * full. That is only looked at then: two promises for the same page cost nothing but a little room.
+ * What the file itself holds (fallocate, places that are written over) is enough for the pages over it when the set is
+ * full, or its owner's quota. That is only looked at then: two promises for the same page cost nothing but a little room.
  *
  * vi->lock guards the account and inode->i_blocks, in which it shows: tools expect a file that has just
  * been written to occupy something.
@@ -18,8 +18,6 @@
 #include "data.h"
 
 #include <linux/blk_types.h>
-
-#include <bcachefs/read.h>
 
 #include "folio.h"
 
@@ -65,18 +63,6 @@ static int account_add(struct bcachefs_inode *vi, unsigned int pages)
 	return ret;
 }
 
-/* is [start, end), sectors, reserved in the file by fallocate? */
-static bool range_reserved(struct inode *inode, u64 start, u64 end)
-{
-	struct bce_extent e;
-
-	for (; start < end; start = e.end_sector)
-		if (bce_extent_at(bcachefs_set_of(inode), bcachefs_id_of(inode), start, &e) ||
-		    e.kind != BCE_EXTENT_RESERVED)
-			return false;
-	return true;
-}
-
 int bcachefs_promise(struct inode *inode, struct folio *folio, size_t offset, size_t len)
 {
 	unsigned int pages = bcachefs_folio_unpromised(folio, offset, len);
@@ -91,8 +77,9 @@ int bcachefs_promise(struct inode *inode, struct folio *folio, size_t offset, si
 	} while (ret == -EAGAIN);
 	if (!ret)
 		bcachefs_folio_set_promised(folio, offset, len);
-	else if (ret == -ENOSPC &&
-		 range_reserved(inode, start >> SECTOR_SHIFT, end >> SECTOR_SHIFT))
+	else if ((ret == -ENOSPC || ret == -EDQUOT) &&
+		 bce_holds_space(bcachefs_set_of(inode), bcachefs_id_of(inode), start >> SECTOR_SHIFT,
+				 end >> SECTOR_SHIFT))
 		ret = 0;
 	return ret;
 }

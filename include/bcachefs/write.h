@@ -25,6 +25,11 @@ struct bce_space {
 int bce_space_get(struct bce_set *set, const struct bce_inode *inode, u64 sectors,
 		  struct bce_space *out);
 void bce_space_put(struct bce_set *set, struct bce_space *space);
+/*
+ * Does the file hold space for what is written to [start, end), sectors, so that it needs none that is free? What fallocate has
+ * reserved, and what a file with option nocow has written and will write over. Context: may sleep
+ */
+bool bce_holds_space(struct bce_set *set, struct bce_file_id file, u64 start, u64 end);
 
 enum bce_write_flags {
 	BCE_WRITE_FUA		= 1 << 0,	/* @done means durable */

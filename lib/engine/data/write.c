@@ -243,50 +243,71 @@ void bce_write_indexed(struct write_op *op)
 
 /* ---- begin ---- */
 
-static int read_inode(struct bce_trans *t, void *ctx)
+/* what a write has to know of its file */
+struct file_look {
+	struct data_writer	*w;
+	struct bce_file_id	file;
+	struct data_options	opts;
+	u64			size;
+	u32			snapshot;	/* that is written in */
+};
+
+static int file_look(struct bce_trans *t, void *ctx)
 {
-	struct write_op *op = ctx;
+	struct file_look *f = ctx;
 	struct data_inode inode;
-	int ret = bce_data_inode_get(t, &op->w->env, op->req->file, &inode);
+	int ret = bce_data_inode_get(t, &f->w->env, f->file, &inode);
 
 	if (ret)
 		return ret;
-	bce_data_options_of(op->w, &inode.f, &op->opts);
-	op->data_end_bytes = max(inode.f.size, op->req->new_size);
-	op->snapshot = inode.snapshot;
+	bce_data_options_of(f->w, &inode.f, &f->opts);
+	f->size = inode.f.size;
+	f->snapshot = inode.snapshot;
 	return 0;
 }
 
-/* does the file itself hold space for all of it? Then it needs no more of what is free */
-static bool reserved_in_file(struct write_op *op)
+static bool holds_space(const struct file_look *f, u64 start, u64 end)
 {
-	struct data_writer *w = op->w;
-	struct snapshot_view view = w->env.snapshots->view(w->env.snapshots->ctx, op->snapshot);
-	u64 end = op->pos + (op->iter.bi_size >> SECTOR_SHIFT);
+	struct data_writer *w = f->w;
+	struct snapshot_view view = w->env.snapshots->view(w->env.snapshots->ctx, f->snapshot);
 	struct bce_extent e;
 
-	if (op->opts.nocow && bce_nocow_has_places(w, op->req->file, op->pos, end))
+	if (f->opts.nocow && bce_nocow_has_places(w, f->file, start, end))
 		return true;
-	for (u64 at = op->pos; at < end; at = e.end_sector)
-		if (bce_data_extent_at(w->c.btrees, op->req->file.inum, &view, at, &e) ||
+	for (; start < end; start = e.end_sector)
+		if (bce_data_extent_at(w->c.btrees, f->file.inum, &view, start, &e) ||
 		    e.kind != BCE_EXTENT_RESERVED)
 			return false;
 	return true;
 }
 
+bool bce_data_holds_space(struct data_writer *w, struct bce_file_id file, u64 start, u64 end)
+{
+	struct file_look f = { .w = w, .file = file };
+
+	return !bce_data_look(w, file_look, &f) && holds_space(&f, start, end);
+}
+
 static int op_begin(struct write_op *op)
 {
 	struct data_writer *w = op->w;
+	struct file_look f = { .w = w, .file = op->req->file };
+	u32 sectors = op->iter.bi_size >> SECTOR_SHIFT;
 	u64 blocks = op->iter.bi_size | op->pos << SECTOR_SHIFT;
 	int ret;
 
 	if (!op->iter.bi_size || blocks % (w->c.block_sectors << SECTOR_SHIFT))
 		return -EINVAL;
-	ret = bce_data_look(w, read_inode, op);
-	if (!ret && !op->req->space)
-		ret = w->c.ops->reserve(w->c.ctx, &op->own, op->iter.bi_size >> SECTOR_SHIFT,
-					op->opts.data_replicas);
-	if (ret == -ENOSPC && reserved_in_file(op))
+	ret = bce_data_look(w, file_look, &f);
+	if (ret)
+		return ret;
+	op->opts = f.opts;
+	op->snapshot = f.snapshot;
+	op->data_end_bytes = max(f.size, op->req->new_size);
+	if (!op->req->space)
+		ret = w->c.ops->reserve(w->c.ctx, &op->own, sectors, op->opts.data_replicas);
+	/* then it needs no more of what is free */
+	if (ret == -ENOSPC && holds_space(&f, op->pos, op->pos + sectors))
 		ret = 0;
 	return ret;
 }

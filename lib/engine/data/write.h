@@ -110,6 +110,9 @@ struct data_write {
 /* Context: process, may sleep. @write->done may run before this returns */
 void bce_data_write(struct data_writer *w, struct data_write *write);
 
+/* as bce_holds_space() */
+bool bce_data_holds_space(struct data_writer *w, struct bce_file_id file, u64 start, u64 end);
+
 /* ---- changing ranges; as in <bcachefs/write.h>, sectors. @seq: out, may be NULL ---- */
 
 int bce_data_truncate(struct data_writer *w, struct bce_file_id file, u64 new_size_bytes, u64 *seq);

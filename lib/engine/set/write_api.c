@@ -182,6 +182,18 @@ void bce_space_put(struct bce_set *set, struct bce_space *space)
 }
 EXPORT_SYMBOL_GPL(bce_space_put);
 
+bool bce_holds_space(struct bce_set *set, struct bce_file_id file, u64 start, u64 end)
+{
+	bool holds;
+
+	if (bce_set_write_get(set))
+		return false;
+	holds = bce_data_holds_space(set->rw->data, file, start, end);
+	bce_set_write_put(set);
+	return holds;
+}
+EXPORT_SYMBOL_GPL(bce_holds_space);
+
 /* ---- ranges ---- */
 
 int bce_truncate(struct bce_set *set, struct bce_file_id file, u64 new_size_bytes,

@@ -277,7 +277,10 @@ static void full_sets_are_no_hindrance(void **state)
 	assert_int_equal(write_blocks(&r, data[0], 0, BLOCKS), 0);
 	r.no_reserve = true;
 	assert_true(goes_in_place(&r, 1, 0, BLOCKS));
+	assert_true(bce_data_holds_space(r.writer, file, 0, BLOCKS * RIG_BLOCK_SECTORS));
+	assert_false(bce_data_holds_space(r.writer, file, 0, (BLOCKS + 1) * RIG_BLOCK_SECTORS));
 	rig_snapshot(&r, 1, 2);
+	assert_false(bce_data_holds_space(r.writer, file, 0, RIG_BLOCK_SECTORS));
 	assert_int_equal(write_blocks(&r, data[2], 0, BLOCKS), -ENOSPC);
 	expect(&r, 1, 0, BLOCKS, 'b');
 	r.no_reserve = false;
