@@ -66,6 +66,7 @@ struct data_rig {
 	u64			failed_devs;	/* members whose writes failed */
 	u64			flushed;
 	u64			changes;	/* transactions that wanted to write in a subvolume */
+	unsigned int		fail_change;	/* 1: the next of them fails, 2: the one after that */
 	s64			charged;	/* sectors, to whomever */
 	s64			quota;		/* limit; 0: none */
 	s64			inherited;	/* sectors that snapshots see and nobody was charged for */

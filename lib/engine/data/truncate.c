@@ -13,7 +13,8 @@
  *	4. the record is deleted
  *
  * A crash before 2 changes nothing; after it the size is new, and the record tells whoever starts the
- * set next to go on with 3. As long as there is a record no snapshot is taken of the subvolume
+ * set next to go on with 3. If 3 fails, though, and the set goes on, the record goes, and the old size comes back: what is
+ * written behind the new end from now on must not be cut by the next start. What has been deleted by then reads as zeros. As long as there is a record no snapshot is taken of the subvolume
  * (names/subvol_write.c), for it would keep the new size together with what is behind it.
  */
 #include <linux/completion.h>
@@ -253,6 +254,29 @@ static int set_size(struct bce_trans *t, void *ctx)
 	return bce_data_inode_put(t, &inode);
 }
 
+static int take_back(struct bce_trans *t, void *ctx)
+{
+	struct truncate *tr = ctx;
+	struct data_inode inode;
+	int ret = bce_trans_delete(t, BTREE_ID_logged_ops, tr->record, 0);
+
+	if (!ret)
+		ret = bce_data_target_inode(t, tr->w, &tr->target, &inode);
+	if (ret)
+		return ret;
+	inode.f.size = max(inode.f.size, tr->inode.size);
+	return bce_data_inode_put(t, &inode);
+}
+
+static void give_up(struct truncate *tr, int error)
+{
+	int ret = bce_data_step(tr->w, take_back, tr, &tr->seq);
+
+	bce_log_line(tr->w->c.log, BCE_LOG_ERR, "inode %llu: could not be cut to %llu bytes (error %d), %s",
+		     tr->target.file.inum, tr->new_size, error,
+		     ret ? "the next start will try again" : "its size is as before");
+}
+
 static int truncate(struct truncate *tr)
 {
 	struct data_writer *w = tr->w;
@@ -267,7 +291,11 @@ static int truncate(struct truncate *tr)
 	if (ret || !tr->more)
 		return ret;
 	ret = bce_data_delete_range(w, &tr->target, new_end(tr), U64_MAX, &tr->seq);
-	return ret ?: bce_logged_op_delete(w, tr->record, &tr->seq);
+	if (!ret)
+		ret = bce_logged_op_delete(w, tr->record, &tr->seq);
+	if (ret)
+		give_up(tr, ret);
+	return ret;
 }
 
 int bce_data_truncate(struct data_writer *w, struct bce_file_id file, u64 new_size_bytes, u64 *seq)

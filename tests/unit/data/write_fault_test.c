@@ -462,7 +462,14 @@ static void check_after(struct data_rig *r, enum op op, int ret, const u8 *want,
 	all = inode.size == size && !memcmp(got, want, size);
 	if (!ret && !all)
 		fail_msg("operation %d: not done, but no error", op);
-	if (ret && !all && (op == OP_TRUNCATE || op == OP_INSERT || op == OP_COLLAPSE)) {
+	if (ret && !all && op == OP_TRUNCATE) {
+		/* taken back: of what was to go a part may be gone */
+		assert_int_equal(inode.size, BYTES);
+		assert_memory_equal(got, old_data, size);
+		for (size_t i = size; i < BYTES; i++)
+			assert_true(!got[i] || got[i] == old_data[i]);
+	}
+	if (ret && !all && (op == OP_INSERT || op == OP_COLLAPSE)) {
 		/* not begun; of a collapsed range a part may be gone */
 		assert_int_equal(inode.size, BYTES);
 		assert_memory_equal(got, old_data, AT * 4096);
@@ -658,6 +665,37 @@ static void truncate_meets_write(void **state)
 	}
 }
 
+static void fail_next(struct data_rig *r)
+{
+	r->fail_change = 1;
+}
+
+/*
+ * The size has been changed, and what is behind it cannot be deleted. The set goes on, and what is written there then is
+ * not cut off by the next start.
+ */
+static void truncate_is_taken_back(void **state)
+{
+	struct inode_fields f;
+	struct data_rig r;
+
+	begin(&r, false);
+	assert_int_equal(write_all(&r, old_data), 0);
+	r.on_now = fail_next;
+	assert_int_equal(bce_data_truncate(r.writer, file, 2 * RIG_BLOCK_BYTES, NULL), -ENOMEM);
+	assert_int_equal(r.fail_change, 0);
+	assert_int_equal(rig_inode_read(&r, 1, INUM, &f), 0);
+	assert_int_equal(f.size, BYTES);
+	rig_check(&r);
+	assert_int_equal(write_all(&r, new_data), 0);
+	assert_int_equal(bce_data_resume_logged_ops(r.writer), 0);
+	assert_int_equal(rig_inode_read(&r, 1, INUM, &f), 0);
+	assert_int_equal(f.size, BYTES);
+	expect(&r, new_data, BYTES);
+	rig_check(&r);
+	rig_exit(&r);
+}
+
 static int put_whiteout(struct bce_trans *t, void *ctx)
 {
 	struct bkey k = { .p = *(struct bpos *)ctx, .type = KEY_TYPE_whiteout };
@@ -733,6 +771,7 @@ int main(void)
 		cmocka_unit_test(no_memory_in_snapshots),
 		cmocka_unit_test(flush_if_asked),
 		cmocka_unit_test(truncate_meets_write),
+		cmocka_unit_test(truncate_is_taken_back),
 		cmocka_unit_test(cut_meets_whiteout),
 		cmocka_unit_test(many_move_at_once),
 	};
