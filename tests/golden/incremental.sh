@@ -168,6 +168,12 @@ for sector in $(bcachectl show-super -l "$WORK/damaged" | sed -n 's/^ *Offsets: 
 	printf garbage | dd of="$WORK/damaged" bs=1 seek=$((sector * 512 + 300)) conv=notrunc status=none
 done
 try "no good superblock at all" met "$WORK/damaged" unsupported 0
+for sector in $(bcachectl show-super -l "$GOLDEN_DIR/small-tree/disk0.img" | sed -n 's/^ *Offsets: *//p' | tr -d '+,'); do
+	printf garbagegarbage | dd of="$WORK/damaged" bs=1 seek=$((sector * 512 + 24)) conv=notrunc status=none
+done
+try "  nor one that names a set" met "$WORK/damaged" unsupported 0
+status unreadable >"$WORK/out"
+try "  status says what is wrong with each" says 'sector 8: no bcachefs magic; superblock at sector 2056: no bcachefs magic; ' "$WORK/out"
 gone() {
 	local got=0
 	bcachectl incremental --export --records "$REC" "$WORK/vanished" >"$WORK/out" 2>"$WORK/err" || got=$?

@@ -5,7 +5,7 @@
 # command line.
 # vehicle: uml
 # options: --one-cpu
-# images: golden/replicas2 golden/encrypted golden/small-tree/disk0.img golden/small-tree/disk0.img new:16M
+# images: golden/replicas2 golden/encrypted golden/small-tree/disk0.img golden/small-tree/disk0.img new:16M golden/many/disk0.img new:64M new:64M new:64M
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"
@@ -30,12 +30,34 @@ without() {
 	rm /run/udev/rules.d/63-test.rules
 }
 
+# a member of another set that says to be of this one
+estranged() {
+	bcachectl format -q -L stranger --size 64M "$STRANGER" && "$TOP/tests/vm/superblock.py" "$STRANGER" "user_uuid=$1"
+}
+
+# no superblock that names a set is left, only the places where they were
+defaced() {
+	local sector
+	for sector in $(bcachectl show-super -l "$1" | sed -n 's/^ *Offsets: *//p' | tr -d '+,'); do
+		printf garbagegarbage | dd of="$1" bs=1 seek=$((sector * 512 + 24)) conv=notrunc,fsync status=none
+	done
+}
+
+# a set's own device, as udev knows it after its event
+set_device() {
+	basename "$(readlink -f "/dev/mapper/$1")"
+}
+
 start_udev
 mkdir -p /run/systemd/system
 REPLICAS=$(set_uuid "${DISK[0]}")
 LOCKED=$(set_uuid "${DISK[3]}")
 CLONE=$(set_uuid "${DISK[4]}")
 OTHER=${DISK[6]}
+BAD=${DISK[7]}
+TWIN1=${DISK[8]}
+TWIN2=${DISK[9]}
+STRANGER=${DISK[10]}
 
 rules "${DISK[0]}"
 try "one of three: the timer" says "^run: '/bin/systemctl --no-block start bcache-last-resort@$REPLICAS.timer'"
@@ -87,9 +109,75 @@ without
 mkfs.ext4 -q "$OTHER"
 rules "$OTHER"
 refuse "another file system" says '^BCACHE_|SYSTEMD_READY' >/dev/null
+
+bad=$(set_uuid "$BAD")
+"$TOP/tests/vm/superblock.py" "$BAD" version=2048
+rules "$BAD"
+try "a newer version: the timer, at whose end the journal says why" \
+	says "^run: '/bin/systemctl --no-block start bcache-last-resort@$bad.timer'"
+try "  unsupported, not ready" eval 'says "^BCACHE_SET_STATE=unsupported" && says "^SYSTEMD_READY=0"'
+defaced "$BAD"
+rules "$BAD"
+try "no superblock that names a set: not ready" eval 'says "^BCACHE_SET_UUID=unreadable" && says "^SYSTEMD_READY=0"'
+refuse "  nobody waits for it" says '^run: ./bin/systemctl' >/dev/null
+refuse "  no link" says 'by-bcachefs-member' >/dev/null
+try "two sets with one label" eval 'bcachectl format -q -L twin --size 64M "$TWIN1" && bcachectl format -q -L twin --size 64M "$TWIN2"'
+twin=$(set_uuid "$TWIN1")
+estranged "$twin"
+rules "$TWIN1" && rules "$STRANGER"
+try "two sets with one UUID: the timer" says "^run: '/bin/systemctl --no-block start bcache-last-resort@$twin.timer'"
+try "  foreign" says '^BCACHE_SET_STATE=foreign'
+refuse "  no link" says "by-bcachefs-member/$twin" >/dev/null
+bcachectl incremental --remove "$STRANGER"
+dd if=/dev/zero of="$STRANGER" bs=1M conv=fsync status=none
+
+modprobe -q loop
+empty=$(losetup -f)
+rules "$empty"
+refuse "a loop device without a file is left alone" says '^BCACHE_|SYSTEMD_READY' >/dev/null
+rules "$empty" change
+refuse "so is a disk without a medium" says '^BCACHE_|SYSTEMD_READY' >/dev/null
+
 coldplug
+with 'ENV{ID_FS_TYPE}="linux_raid_member"'
+try "what was a member and is something else now: forgotten" \
+	says "^run: '/usr/sbin/bcachectl incremental --remove [0-9]+:[0-9]+'"
+without
 rules "${DISK[0]}" remove
 try "a member goes: forgotten" says "^run: '/usr/sbin/bcachectl incremental --remove [0-9]+:[0-9]+'"
+
+# ---- a set's own device ----
+
+load_modules
+try "assembled" bcachectl assemble --recorded "$REPLICAS"
+udevadm settle
+device=/dev/$(set_device "$REPLICAS")
+rules "$device"
+try "a set's device: by-uuid" says "^DEVLINKS=.*/dev/disk/by-uuid/$REPLICAS( |\$)"
+refuse "  ready" says '^SYSTEMD_READY=0' >/dev/null
+refuse "  starts nothing" says '^run: ' >/dev/null
+try "  its links win" grep -qx 'L: 100' <(udevadm info "$device")
+printf '%s\n' 'SUBSYSTEM=="block", ENV{DM_UUID}=="BCACHE-SET-?*", ENV{DM_UDEV_DISABLE_OTHER_RULES_FLAG}="1"' >/run/udev/rules.d/63-test.rules
+rules "$device"
+refuse "  none where device-mapper keeps it to itself" says 'by-uuid' >/dev/null
+without
+rules "$device" remove
+refuse "  when it goes nobody is forgotten" says '^run: .*bcachectl' >/dev/null
+bcachectl incremental --remove "${DISK[0]}"
+rules "${DISK[0]}"
+try "a member of an assembled set: not ready" eval 'says "^BCACHE_SET_RUNNING=1" && says "^SYSTEMD_READY=0"'
+try "  linked" says "^DEVLINKS=.*/dev/disk/by-bcachefs-member/$REPLICAS-0( |\$)"
+refuse "  starts nothing" says '^run: ./bin/systemctl' >/dev/null
+try "a set whose label another has, too" bcachectl assemble "$TWIN1"
+udevadm settle
+device=/dev/$(set_device twin)
+rules "$device"
+try "  is linked by its UUID" says "^DEVLINKS=.*/dev/disk/by-uuid/$twin( |\$)"
+refuse "  not by its label" says 'by-label/twin' >/dev/null
+bcachectl incremental --remove "$TWIN2"
+rules "$device"
+try "  until the other is gone" says '^DEVLINKS=.*/dev/disk/by-label/twin( |$)'
+try "all stop" bcachectl stop --all
 
 generated() {
 	rm -rf /run/generated

@@ -115,8 +115,12 @@ static int write_all(int fd, const void *p, size_t bytes)
 static void one_line(struct text_buf *out, const char *name, const char *value)
 {
 	bce_text_printf(out, "%s=", name);
-	for (; *value; value++)
-		bce_text_putc(out, *value != '\n' ? *value : value[1] ? ';' : ' ');
+	for (; *value; value++) {
+		if (*value != '\n')
+			bce_text_putc(out, *value);
+		else if (value[1])
+			bce_text_printf(out, "; ");
+	}
 	bce_text_putc(out, '\n');
 }
 
