@@ -3,8 +3,9 @@
 # udev without systemd, in a vehicle that has neither (UML): the host's udevd over our rules and those of the distribution
 # that ours work beside. Sourced after lib.sh.
 
+# wait_for SECONDS COMMAND...: until it succeeds; more seconds where the kernel is slow
 wait_for() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * SLOWER))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $deadline ] || return 1

@@ -12,7 +12,8 @@
 #   --judge      "modprobe bcachefs" loads the kernel's own in-tree module instead of ours
 #   --one-cpu    keep the guest on one of the host's processors: one that starts many programs is up to twice as fast so, as
 #                each of its system calls goes from one thread of the host to another (run-uml)
-#   --timeout    seconds after which the guest is killed (default $VEHICLE_TIMEOUT, or 600)
+#   --timeout    seconds after which the guest is killed (default $VEHICLE_TIMEOUT, or 600); what a script asks for is meant for
+#                the plain kernel: $SLOWER times as many on one that watches locks or memory
 #   --ro-images  attach the images read-only
 #   --env        a variable for the script's environment (may be repeated)
 #   --variant    plain, debug or kasan: --debug is short for the second
@@ -22,10 +23,11 @@
 #   --monitor    a socket at which QEMU's monitor answers (monitor.py), by which disks can be pulled and put back: device
 #                dev-diskN in portN for the N-th image, from 0 (run-qemu)
 #
-# SCRIPT runs as root in the guest, with $O (build/) first in PATH and the images' devices, in order, in $DISKS. Its
-# standard output and error are ours. What it leaves in /results is in $RESULTS afterwards, beside console.log. Our exit
-# status is SCRIPT's, or 124 after a timeout, or 125 when the guest died or the kernel's log holds a report of damage
-# (an oops, a BUG, a WARNING, lockdep, KASAN...), which is then printed.
+# SCRIPT runs as root in the guest, with $O (build/) first in PATH, the images' devices, in order, in $DISKS, and in $SLOWER by
+# what it multiplies its own time limits: 1, or 5 on a kernel that watches locks or memory. Its standard output and error are
+# ours. What it leaves in /results is in $RESULTS afterwards, beside console.log. Our exit status is SCRIPT's, or 124 after a
+# timeout, or 125 when the guest died or the kernel's log holds a report of damage (an oops, a BUG, a WARNING, lockdep,
+# KASAN...), which is then printed.
 
 KERNEL=6.12
 MEM=
@@ -34,6 +36,8 @@ VARIANT=plain
 JUDGE=
 ONE_CPU=
 TIMEOUT=${VEHICLE_TIMEOUT:-600}
+ASKED=0
+SLOWER=1
 RO_IMAGES=
 EARLY=
 APPEND=
@@ -64,7 +68,7 @@ parse_arguments() {
 		--variant) VARIANT=${2:?}; shift ;;
 		--judge) JUDGE=1 ;;
 		--one-cpu) ONE_CPU=1 ;;
-		--timeout) TIMEOUT=${2:?}; shift ;;
+		--timeout) ASKED=${2:?}; shift ;;
 		--ro-images) RO_IMAGES=1 ;;
 		--early) EARLY=$(realpath -e "${2:?}"); shift ;;
 		--append) APPEND+=" ${2:?}"; shift ;;
@@ -76,6 +80,8 @@ parse_arguments() {
 		shift
 	done
 	[ $# -gt 0 ] || usage
+	[ "$VARIANT" = plain ] || SLOWER=5
+	TIMEOUT=$((ASKED ? ASKED * SLOWER : TIMEOUT))
 	case $KERNEL in 6.1 | 6.12) ;; *) die "no kernel $KERNEL; there are 6.1 and 6.12" ;; esac
 	SCRIPT=$(realpath -e "$1") || die "no script $1"
 	shift
@@ -118,6 +124,7 @@ write_job() {
 	{
 		declare -p SCRIPT OUT TOP
 		printf 'VEHICLE=%q DISKS=%q RELEASE=%q\n' "$1" "$2" "$RELEASE"
+		printf 'export VARIANT=%q SLOWER=%q\n' "$VARIANT" "$SLOWER"
 		for variable in "${ENVIRONMENT[@]}"; do
 			printf 'export %s=%q\n' "${variable%%=*}" "${variable#*=}"
 		done
