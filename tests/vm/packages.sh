@@ -29,6 +29,20 @@ there() {
 	done
 }
 
+# without packages: everything goes below DESTDIR
+installed_below() {
+	local file
+	make -s -C "$TOP" install O="$O" KDIR="$DEBIAN/build" PREFIX=/usr DESTDIR="$1" >"$WORK/out" 2>&1 ||
+		{ tail -n 20 "$WORK/out" | sed 's/^/# /'; return 1; }
+	for file in usr/sbin/bcachectl usr/sbin/mount.bcachefs usr/lib/udev/rules.d/64-bcachefs-set.rules \
+		usr/lib/systemd/system/bcache-assemble@.service usr/lib/systemd/system-generators/bcachefs-generator \
+		usr/share/initramfs-tools/hooks/bcachefs usr/lib/dracut/modules.d/90bcachefs/module-setup.sh \
+		usr/share/man/man7/bcachefs-boot.7 usr/share/man/man8/bcachectl-daemon.8 \
+		"lib/modules/$RELEASE/updates/dm-bcache.ko" "lib/modules/$RELEASE/updates/bcachefs.ko"; do
+		test -e "$1/$file" || { echo "# no $file"; return 1; }
+	done
+}
+
 prepared() {
 	local modules=$ROOT/lib/modules/$RELEASE
 	mkdir "$ROOT"
@@ -49,6 +63,7 @@ initramfs_has() {
 DEBIAN=$("$VM_DIR/make-debian" --kernel "$KERNEL")
 RELEASE=$(cat "$DEBIAN/release")
 BOOT_ROOT=$("$VM_DIR/make-boot-root")
+try "make install honours DESTDIR" installed_below "$WORK/dest"
 [ -n "${DEBS_BUILT:-}" ] || try "packages are built" built
 try "a small Debian" prepared
 refuse "whose initramfs knows no sets" initramfs_has bcachectl
