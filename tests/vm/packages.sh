@@ -86,6 +86,6 @@ try "the same again, as an upgrade" in_root sh -c "dpkg -i /debs/bcachectl_*.deb
 try "removed" in_root dpkg --remove bcachectl
 refuse "  from the initramfs, too" initramfs_has bcachectl
 try "purged" in_root dpkg --purge bcachectl bcachectl-doc
-refuse "  with its group" in_root getent group bcachefs >/dev/null
+refuse "  with its group" in_root getent group bcachefs
 try "nothing is left" same "$(find "$ROOT" -xdev \( -name '*bcachectl*' -o -name '*bcache-*' \) ! -path '*/debs/*' ! -path '*/var/log/*' ! -path '*/updates/*')" ""
 finish
