@@ -80,7 +80,7 @@ static int snap_subvol(void *ctx, struct bce_trans *t, u32 subvol, bool write, u
 	if (write && r->subvol[subvol].ro)
 		return -EROFS;
 	if (write && r->fail_change && !--r->fail_change)
-		return -ENOMEM;
+		return -EIO;
 	*snapshot = r->subvol[subvol].snapshot;
 	if (write)
 		__atomic_fetch_add(&r->changes, 1, __ATOMIC_RELAXED);

@@ -32,7 +32,7 @@ static int delete_record(struct bce_trans *t, void *ctx)
 
 int bce_logged_op_delete(struct data_writer *w, struct bpos pos, u64 *seq)
 {
-	return bce_data_step(w, delete_record, &pos, seq);
+	return bce_data_step_on(w, delete_record, &pos, seq);
 }
 
 struct find_op {

@@ -4,6 +4,7 @@
  * section 10). Each transaction changes some keys and the inode with them; a range of any length is a
  * row of such transactions, each of which leaves a sound file behind.
  */
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -12,6 +13,9 @@
 #include "engine/btree/btrees.h"
 #include "engine/data/write_internal.h"
 #include "engine/format/ids.h"
+
+#define MEMORY_TRIES	20
+#define MEMORY_WAIT_MS	50
 
 /* longest reservation in one key */
 #define RESERVE_SECTORS_MAX	(1U << 24)
@@ -63,6 +67,16 @@ int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, boo
 int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq)
 {
 	return bce_data_step_charged(w, fn, ctx, true, seq);
+}
+
+int bce_data_step_on(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq)
+{
+	unsigned int tries = MEMORY_TRIES;
+	int ret;
+
+	while ((ret = bce_data_step(w, fn, ctx, seq)) == -ENOMEM && --tries)
+		msleep(MEMORY_WAIT_MS);
+	return ret;
 }
 
 int bce_data_look(struct data_writer *w, data_step_fn fn, void *ctx)

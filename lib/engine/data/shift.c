@@ -13,6 +13,9 @@
  * transactions all but the last go before: should the crash come then, nothing but a part of what
  * was to disappear is a hole.
  *
+ * If it cannot go on, and the set does, the record goes: what is written to the file from then on must not be moved by the next
+ * start. What had not been moved stays where it was.
+ *
  * A key that belongs to an ancestor snapshot stays where it is for others. Two extents must not own the
  * same sectors of a device, so such an extent becomes a shared one first, and what moves is a
  * reference. One that was never written cannot be shared (docs/format/70-extents.md, section 4): what
@@ -276,22 +279,41 @@ static int finish(struct bce_trans *t, void *ctx)
 	return ret ?: bce_trans_delete(t, BTREE_ID_logged_ops, s->record, 0);
 }
 
-static int shift_from(struct shift *s)
+/* what comes behind the transaction with the record */
+static int shift_on(struct shift *s)
 {
-	int ret = 0;
+	int ret;
 
-	if (s->info.state == SHIFT_START)
-		ret = begin(s);
-	while (!ret && s->info.state == SHIFT_EXTENTS) {
-		ret = bce_data_step(s->w, shift_some, s, &s->seq);
+	while (s->info.state == SHIFT_EXTENTS) {
+		ret = bce_data_step_on(s->w, shift_some, s, &s->seq);
 		if (ret)
 			return ret;
 		s->info.pos_sector = s->done;
 		if (s->over)
 			s->info.state = SHIFT_FINISH;
 	}
-	if (!ret)
-		ret = bce_data_step(s->w, finish, s, &s->seq);
+	return bce_data_step_on(s->w, finish, s, &s->seq);
+}
+
+static void give_up(struct shift *s, int error)
+{
+	int ret = bce_logged_op_delete(s->w, s->record, &s->seq);
+
+	bce_log_line(s->w->c.log, BCE_LOG_ERR,
+		     "inode %llu: what lies behind sector %llu could not all be moved to sector %llu (error %d), %s",
+		     s->info.inum, s->info.src_sector, s->info.dst_sector, error,
+		     ret ? "the next start will try again" : "the rest stays where it is");
+}
+
+static int shift_from(struct shift *s)
+{
+	int ret = s->info.state == SHIFT_START ? begin(s) : 0;
+
+	if (ret)
+		return ret;
+	ret = shift_on(s);
+	if (ret && !s->resumed)
+		give_up(s, ret);
 	/* it must not come back at its old place in the file with what is written over it at the new one */
 	if (!ret && s->plain && s->seq)
 		ret = s->w->c.ops->flush(s->w->c.ctx, s->seq);

@@ -270,7 +270,7 @@ static int take_back(struct bce_trans *t, void *ctx)
 
 static void give_up(struct truncate *tr, int error)
 {
-	int ret = bce_data_step(tr->w, take_back, tr, &tr->seq);
+	int ret = bce_data_step_on(tr->w, take_back, tr, &tr->seq);
 
 	bce_log_line(tr->w->c.log, BCE_LOG_ERR, "inode %llu: could not be cut to %llu bytes (error %d), %s",
 		     tr->target.file.inum, tr->new_size, error,

@@ -199,6 +199,8 @@ void bce_data_wanted(struct data_writer *w, const struct data_options *opts,
 typedef int (*data_step_fn)(struct bce_trans *t, void *ctx);
 /* run and commit it. @seq: out, unless nothing was committed; may be NULL */
 int bce_data_step(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq);
+/* the same for an operation that has begun: for want of memory it does not stop at once, but waits, a second in all */
+int bce_data_step_on(struct data_writer *w, data_step_fn fn, void *ctx, u64 *seq);
 /* @enforce: quotas hold; bce_data_step() says so. What was promised before is not refused any more */
 int bce_data_step_charged(struct data_writer *w, data_step_fn fn, void *ctx, bool enforce, u64 *seq);
 /* only look at keys */

@@ -682,7 +682,7 @@ static void truncate_is_taken_back(void **state)
 	begin(&r, false);
 	assert_int_equal(write_all(&r, old_data), 0);
 	r.on_now = fail_next;
-	assert_int_equal(bce_data_truncate(r.writer, file, 2 * RIG_BLOCK_BYTES, NULL), -ENOMEM);
+	assert_int_equal(bce_data_truncate(r.writer, file, 2 * RIG_BLOCK_BYTES, NULL), -EIO);
 	assert_int_equal(r.fail_change, 0);
 	assert_int_equal(rig_inode_read(&r, 1, INUM, &f), 0);
 	assert_int_equal(f.size, BYTES);
@@ -694,6 +694,26 @@ static void truncate_is_taken_back(void **state)
 	expect(&r, new_data, BYTES);
 	rig_check(&r);
 	rig_exit(&r);
+}
+
+/* the same for extents that were to move: the next start does not move what has been written since */
+static void shift_is_given_up(void **state)
+{
+	struct data_rig r;
+
+	for (int collapse = 0; collapse < 2; collapse++) {
+		begin(&r, false);
+		assert_int_equal(write_all(&r, old_data), 0);
+		r.fail_change = 2;
+		assert_int_equal(do_op(&r, collapse ? OP_COLLAPSE : OP_INSERT), -EIO);
+		assert_int_equal(r.fail_change, 0);
+		rig_check(&r);
+		assert_int_equal(write_all(&r, new_data), 0);
+		assert_int_equal(bce_data_resume_logged_ops(r.writer), 0);
+		expect(&r, new_data, BYTES);
+		rig_check(&r);
+		rig_exit(&r);
+	}
 }
 
 static int put_whiteout(struct bce_trans *t, void *ctx)
@@ -772,6 +792,7 @@ int main(void)
 		cmocka_unit_test(flush_if_asked),
 		cmocka_unit_test(truncate_meets_write),
 		cmocka_unit_test(truncate_is_taken_back),
+		cmocka_unit_test(shift_is_given_up),
 		cmocka_unit_test(cut_meets_whiteout),
 		cmocka_unit_test(many_move_at_once),
 	};
