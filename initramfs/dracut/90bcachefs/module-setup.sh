@@ -28,6 +28,10 @@ install() {
 	inst_multiple -o systemd-ask-password
 	ln -sf bcachectl "$initdir/usr/sbin/mount.bcachefs"
 	inst_rules 64-bcachefs-set.rules
+	# older udev cannot take links away; beside it is a libblkid that does not know bcachefs
+	if [[ $(udevadm --version) -ge 253 ]]; then
+		inst_simple "$moddir/65-bcachefs-member-links.rules" "${udevdir:-/usr/lib/udev}/rules.d/65-bcachefs-member-links.rules"
+	fi
 	if dracut_module_included "systemd"; then
 		inst_multiple -o \
 			"$systemdsystemunitdir/bcache-assemble@.service" \
