@@ -14,8 +14,10 @@
  *
  * A crash before 2 changes nothing; after it the size is new, and the record tells whoever starts the
  * set next to go on with 3. If 3 fails, though, and the set goes on, the record goes, and the old size comes back: what is
- * written behind the new end from now on must not be cut by the next start. What has been deleted by then reads as zeros. As long as there is a record no snapshot is taken of the subvolume
- * (names/subvol_write.c), for it would keep the new size together with what is behind it.
+ * written behind the new end from now on must not be cut by the next start. What has been deleted by then reads as zeros.
+ *
+ * As long as there is a record no snapshot is taken of the subvolume (names/subvol_write.c), for it would keep the new size
+ * together with what is behind it.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>

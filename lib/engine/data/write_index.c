@@ -233,9 +233,13 @@ static int op_settle(struct write_op *op)
 /* not the first: the transaction goes there at once */
 static void group_prefetch(const struct index_group *g)
 {
-	for (unsigned int i = 1; i < g->nr; i++)
-		bce_btrees_prefetch(g->w->c.btrees, BTREE_ID_extents,
-				    SPOS(g->op[i]->req->file.inum, g->op[i]->e[0].start + 1, g->op[i]->snapshot));
+	for (unsigned int i = 1; i < g->nr; i++) {
+		const struct write_op *op = g->op[i];
+
+		if (op->nr)
+			bce_btrees_prefetch(g->w->c.btrees, BTREE_ID_extents,
+					    SPOS(op->req->file.inum, op->e[0].start + 1, op->snapshot));
+	}
 }
 
 static void group_index(struct index_group *g)
