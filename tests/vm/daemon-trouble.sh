@@ -8,22 +8,7 @@
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"
-EVENTS=/run/events
-SOCKET=/run/bcachectl.socket
-
-cat >/run/hook <<'END'
-#!/bin/sh
-echo "$1 $BCACHE_SET_NAME ${BCACHE_MEMBER_INDEX:--} $BCACHE_MESSAGE" >>/run/events
-END
-chmod +x /run/hook
-
-event() {
-	wait_for 12 grep -qE "$1" $EVENTS || { sed 's/^/# /' $EVENTS; return 1; }
-}
-
-times() {
-	grep -cE "$1" $EVENTS
-}
+. "$TOP/tests/vm/daemon-lib.sh"
 
 look_again() {
 	"$TOP/tests/vm/varlink.py" $SOCKET org.bcachectl.Sets.Rescan >/dev/null
@@ -31,10 +16,7 @@ look_again() {
 
 load_modules
 start_udev
-: >$EVENTS
-bcachectl daemon --hook /run/hook --group daemon 2>/run/daemon.log &
-DAEMON=$!
-wait_for 5 test -S $SOCKET
+start_daemon
 
 # ---- a tier gets full ----
 
@@ -42,18 +24,18 @@ try "a tiered set" bcachectl format -q -L tank --btree-node-size 64k --foregroun
 bcachectl assemble "${DISK[0]}" "${DISK[1]}" >/dev/null
 mount -t bcachefs /dev/mapper/tank /mnt
 look_again
-try "there is room: nothing is told" same "$(times '^tier-full')" 0
+try "there is room: nothing is told" same "$(events '^tier-full')" 0
 try "written until the first tier is full" eval 'head -c 150M /dev/urandom >/mnt/file && sync'
 look_again
-try "that is told" event '^tier-full tank - members of group ssd are full: [0-9]+ MiB of [0-9]+ are left'
+try "that is told" event '^tier-full [^ ]+ tank - members of group ssd are full: [0-9]+ MiB of [0-9]+ are left'
 refuse "  the other is not" grep -q '^tier-full.*hdd' $EVENTS
 look_again
-try "  once" same "$(times '^tier-full')" 1
+try "  once" same "$(events '^tier-full')" 1
 rm /mnt/file
 sync
 gets_full_again() {
 	look_again
-	head -c 150M /dev/urandom >/mnt/file && sync && look_again && [ "$(times '^tier-full')" = 2 ]
+	head -c 150M /dev/urandom >/mnt/file && sync && look_again && [ "$(events '^tier-full')" = 2 ]
 }
 try "there is room again, and it gets full again: told anew" wait_for 30 gets_full_again
 
@@ -94,9 +76,9 @@ bcachectl assemble /dev/mapper/under >/dev/null
 mount -t bcachefs /dev/mapper/lone /mnt
 dmsetup suspend --nolockfs --noflush under && dmsetup load under --table "$(linear error)" && dmsetup resume under
 refuse "it fails" eval 'head -c 100k /dev/urandom >/mnt/file && sync -f /mnt/file' 2>/run/words
-try "the daemon tells that it is not written any more" event '^set-failed lone - an error has ended writing'
+try "the daemon tells that it is not written any more" event '^set-failed [^ ]+ lone - an error has ended writing'
 look_again
-try "  once" same "$(times '^set-failed')" 1
+try "  once" same "$(events '^set-failed')" 1
 umount /mnt
 try "stopped" bcachectl stop lone
 dmsetup remove under

@@ -8,26 +8,7 @@
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"
-SOCKET=/run/bcachectl.socket
-HOOK=/run/hook
-EVENTS=/run/events
-
-cat >$HOOK <<'END'
-#!/bin/sh
-echo "$1 $2 $BCACHE_SET_NAME ${BCACHE_MEMBER_INDEX:--}" >>/run/events
-END
-chmod +x $HOOK
-: >$EVENTS
-
-start_daemon() {
-	bcachectl daemon --hook $HOOK --group daemon 2>>/run/daemon.log &
-	DAEMON=$!
-	wait_for 5 test -S $SOCKET
-}
-
-event() {
-	wait_for 8 grep -q "^$1 $UUID" $EVENTS || { sed 's/^/# /' $EVENTS; return 1; }
-}
+. "$TOP/tests/vm/daemon-lib.sh"
 
 # call METHOD [PARAMETERS]: prints the answer
 call() {
@@ -46,7 +27,7 @@ udevadm settle
 try "  a set's device owns the by-uuid link" same "$(readlink -f "/dev/disk/by-uuid/$UUID")" "$(readlink -f "/dev/mapper/$UUID")"
 try "  members are linked by set and index" same "$(readlink -f "/dev/disk/by-bcachefs-member/$UUID-1")" "${DISK[1]}"
 try "  a member is not ready" grep -q '^E: SYSTEMD_READY=0' <(udevadm info "${DISK[0]}")
-try "  the daemon's event says so" event set-assembled
+try "  the daemon's event says so" event "^set-assembled $UUID"
 try "UUID= mounts" mount -t bcachefs -o ro "UUID=$UUID" /mnt
 
 # ---- the socket ----
@@ -84,13 +65,13 @@ pull() {
 	bcachectl incremental --remove "${DISK[1]}"
 	udevadm trigger --action=remove --name-match="${DISK[1]}"
 }
-try "a member is pulled: the set lets go of it" eval 'pull; event member-lost'
-try "  and is degraded" event set-degraded
+try "a member is pulled: the set lets go of it" eval 'pull; event "^member-lost $UUID"'
+try "  and is degraded" event "^set-degraded $UUID"
 try "  says the status" grep -q DEGRADED <(bcachectl status "$UUID")
 try "  and is read all the same" eval 'drop_caches; find /mnt -type f -exec cat {} + >/dev/null'
 : >$EVENTS
-try "it comes back: the set takes it in" eval 'udevadm trigger --action=add --name-match="${DISK[1]}"; event member-joined'
-try "  and is complete" event set-complete
+try "it comes back: the set takes it in" eval 'udevadm trigger --action=add --name-match="${DISK[1]}"; event "^member-joined $UUID"'
+try "  and is complete" event "^set-complete $UUID"
 try "  with all members" grep -q ' complete 3 3 ' <(dmsetup status "$UUID")
 drop_caches
 try "  and right" eval 'GOLDEN=replicas2; "$TOP/tests/vm/manifest.py" /mnt "$(contents_reference)"'
@@ -104,7 +85,7 @@ pull
 number=$(lsblk -dno MAJ:MIN "${DISK[1]}" | tr -d ' ')
 dmsetup load "$UUID" --noudevsync --table "$(dmsetup table "$UUID" | sed "s/ 3 / 2 /; s/ $number / /")" && dmsetup resume "$UUID" --noudevsync
 start_daemon
-try "killed, and a member lost meanwhile: told by its successor" event member-lost
+try "killed, and a member lost meanwhile: told by its successor" event "^member-lost $UUID"
 try "  nothing else is told anew" not grep -q set-assembled $EVENTS
 : >$EVENTS
 kill -KILL $DAEMON
@@ -112,7 +93,7 @@ wait $DAEMON 2>/dev/null
 udevadm trigger --action=add --name-match="${DISK[1]}"
 udevadm settle
 start_daemon
-try "killed, and a member back meanwhile: taken in by its successor" event member-joined
+try "killed, and a member back meanwhile: taken in by its successor" event "^member-joined $UUID"
 try "memory below 20 MB" test "$(awk '/^VmRSS/ { print $2 }' /proc/$DAEMON/status)" -lt 20480
 echo "# $(awk '/^VmRSS/ { print $2 }' /proc/$DAEMON/status) KiB"
 kill $DAEMON

@@ -9,18 +9,8 @@
 . "$TOP/tests/vm/lib.sh"
 . "$TOP/tests/vm/golden-lib.sh"
 . "$TOP/tests/vm/udev-lib.sh"
-EVENTS=/run/events
+. "$TOP/tests/vm/daemon-lib.sh"
 LATE=${DISK[1]}
-
-cat >/run/hook <<'END'
-#!/bin/sh
-echo "$1 $2 ${BCACHE_MEMBER_INDEX:--} $BCACHE_MESSAGE" >>/run/events
-END
-chmod +x /run/hook
-
-event() {
-	wait_for "${2:-8}" grep -qE "$1" $EVENTS || { sed 's/^/# /' $EVENTS; return 1; }
-}
 
 come() {
 	local device
@@ -72,9 +62,7 @@ checked() {
 
 load_modules
 start_udev
-: >$EVENTS
-bcachectl daemon --hook /run/hook 2>/run/daemon.log &
-DAEMON=$!
+start_daemon
 try "a set with two copies on three members" made
 
 # ---- assembled read-only ----
@@ -86,7 +74,7 @@ try "assembled read-only without it" bcachectl assemble --read-only --degraded "
 try "  mounted" mount -t bcachefs -o ro /dev/mapper/late /mnt
 : >$EVENTS
 come "$LATE"
-try "the late member joins" event "^member-joined $UUID 1 "
+try "the late member joins" event "^member-joined $UUID late 1 "
 try "  the set is complete" status_is "running 0 clean ro complete 3 3"
 try "  and read-only as before" grep -q ' read_only' <(dmsetup table late)
 try "  what is there is right" first_right
@@ -105,12 +93,12 @@ mount -t bcachefs /dev/mapper/late /mnt
 try "written" eval 'head -c 5M /dev/urandom >/mnt/second && sync && sha256sum </mnt/second >/run/second'
 : >$EVENTS
 come "$LATE"
-try "while it is written the late member is only told of" event "^member-late $UUID 1 .*bcachectl stop late && bcachectl assemble"
+try "while it is written the late member is only told of" event "^member-late $UUID late 1 .*bcachectl stop late && bcachectl assemble"
 try "  and shown" grep -q '^ *1 .* late ' <(bcachectl status late)
 umount /mnt
 : >$EVENTS
 come "$LATE"
-try "unmounted: it joins" event "^member-joined $UUID 1 "
+try "unmounted: it joins" event "^member-joined $UUID late 1 "
 try "  the set is complete" status_is "running 0 clean ro complete 3 3"
 try "  mounted again" mount -t bcachefs /dev/mapper/late /mnt
 try "  all is right" eval 'first_right && sha256sum </mnt/second | cmp - /run/second'
