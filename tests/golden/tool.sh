@@ -26,11 +26,13 @@ valid_json() {
 
 try "no command is a usage error" code 1 bcachectl
 try "so is an unknown command" code 1 bcachectl dance
+try "  says where they stand" says "bcachectl --help"
 try "and an unknown option" code 1 bcachectl list --wonderful "$IMAGE"
 try "and a missing operand" code 1 bcachectl show-super
 try "and a btree that does not exist" code 1 bcachectl list -b nothing "$IMAGE"
 try "and a position that is none" code 1 bcachectl list -s 1:2:3:4 "$IMAGE"
-for command in format assemble incremental daemon stop status top unlock probe show-super list dump fsck set-option set-member; do
+for command in format assemble incremental daemon stop status top unlock probe show-super list dump fsck set-option set-member ls get put \
+	mkdir rm mv subvolume usage; do
 	try "$command --help" code 0 bcachectl $command --help
 	try "$command: its manual has it" grep -q "^\.SS ${command/-/.*}" "$TOP/tools/bcachectl/bcachectl.8"
 	try "$command: completion knows it" grep -q "$command" "$TOP/tools/bcachectl/completion/bcachectl"
@@ -47,6 +49,11 @@ try "a device too short for one" code 4 bcachectl probe "$WORK/tiny"
 truncate -s 16M "$WORK/ext4" && mkfs.ext4 -q "$WORK/ext4"
 try "probe: another file system" code 4 bcachectl probe "$WORK/ext4"
 try "  is named" says ext4
+try "  also to who takes it for a member" code 4 bcachectl show-super "$WORK/ext4"
+try "    in one line" same "$(cat "$WORK/err")" "bcachectl: $WORK/ext4: no member of a bcachefs set; it holds: $(blkid -p -s TYPE -o value "$WORK/ext4"), UUID $(blkid -p -s UUID -o value "$WORK/ext4")"
+try "one image of a set of three" code 4 bcachectl ls "$O/golden/tiered/disk0.img"
+try "  says what to do" says 'name the others too, or start without them: --degraded'
+try "more devices than a set has members" code 1 bcachectl ls "$(printf "$IMAGE:%.0s" {1..65})"
 try "probe: a member" code 0 bcachectl probe "$IMAGE"
 try "  says which" says 'member 0 of 1'
 try "probe --export" code 0 bcachectl probe --export "$IMAGE"

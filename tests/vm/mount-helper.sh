@@ -62,6 +62,10 @@ try "fsck.bcachefs of an assembled set: nobody asks for a check" code 0 "" fsck.
 try "  to look all the same, it is to be stopped" code 8 'bcachectl stop' fsck.bcachefs -n "$device"
 mounts "by the set's device" "$device" /mnt -o ro
 try "fsck.bcachefs of one member: the others are found" code 0 ' 0 findings' fsck.bcachefs -n "${MEMBERS[1]}"
+try "ls of one member: the same" code 0 'f600013' bcachectl ls "${MEMBERS[1]}" /a
+refuse_change() {
+	code 6 "busy|in use" bcachectl mkdir "${MEMBERS[1]}" /new
+}
 try "mount(8) finds the helper" mount -t bcachefs -o ro,noatime "${MEMBERS[0]}" /mnt
 try "  and hands options on" shows noatime
 try "a mounted set does not stop" code 5 'is in use \(opened 1 times\): unmount it first' bcachectl stop "$UUID"

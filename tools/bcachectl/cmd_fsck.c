@@ -11,7 +11,6 @@
 
 #include <getopt.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -341,42 +340,14 @@ static int told_to_stop(const struct fsck *f, char *path)
 	return ret;
 }
 
-/* one member stands for its set: the others are looked for. Return: members in @all, or 0 as they were named */
-static unsigned int find_others(struct scan_list *all, char *path)
-{
-	struct scan_list one;
-	struct sb_info info;
-	struct stat st;
-
-	*all = (struct scan_list) { };
-	if (stat(path, &st) || !S_ISBLK(st.st_mode) || scan_paths(&one, &path, 1))
-		return 0;
-	bce_sb_info(one.member[0].img.sb, &info);
-	scan_exit(&one);
-	if (info.nr_devices < 2 || scan_all(all, &(struct scan_filter) { .user_uuid = info.user_uuid }))
-		return 0;
-	return all->nr;
-}
-
 static int open_and_check(struct fsck *f, char **paths, unsigned int nr, const struct offline_opts *opts)
 {
-	char *found[64];
-	struct scan_list all = { };
-	int ret = FSCK_FAILED;
+	int ret;
 
-	if (nr == 1 && find_others(&all, paths[0])) {
-		nr = all.nr < 64 ? all.nr : 64;
-		for (unsigned int i = 0; i < nr; i++)
-			found[i] = all.member[i].path;
-		paths = found;
-	}
-	if (!offline_open(&f->o, paths, nr, opts)) {
-		ret = fsck_set(f);
-		if (offline_close(&f->o))
-			ret = FSCK_FAILED;
-	}
-	scan_exit(&all);
-	return ret;
+	if (offline_open(&f->o, paths, nr, opts))
+		return FSCK_FAILED;
+	ret = fsck_set(f);
+	return offline_close(&f->o) ? FSCK_FAILED : ret;
 }
 
 /* there is nothing to repair before the first mount: it makes everything */

@@ -32,10 +32,7 @@ static int say_other(const char *path, enum form form, const char *why)
 		json_add_string(o, "type", other.type);
 		json_print(o);
 	} else if (form == FORM_TEXT) {
-		if (other.type[0])
-			complain("%s: no member of a bcachefs set; it holds: %s", path, other.type);
-		else
-			complain("%s: no member of a bcachefs set: %s", path, why);
+		complain_no_member(path, -ENODATA, why);
 	}
 	return EXIT_NO_DEVICE;
 }
@@ -90,7 +87,7 @@ static int probe(const char *path, enum form form)
 	if (ret == -ENODATA) {
 		ret = say_other(path, form, bce_text_str(&why));
 	} else if (ret) {
-		complain("%s: %s", path, bce_text_str(&why));
+		complain_no_member(path, ret, bce_text_str(&why));
 		ret = exit_code_of(ret);
 	} else {
 		member_facts_read(img.sb, &m);

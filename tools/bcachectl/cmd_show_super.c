@@ -13,8 +13,9 @@
 
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
-#include "kapi/kapi.h"
+#include "foreign.h"
 #include "json_out.h"
+#include "kapi/kapi.h"
 
 struct show_opts {
 	bool	json;
@@ -120,8 +121,10 @@ static int show(const char *path, const struct show_opts *opts)
 		return exit_code_of(PTR_ERR(bdev));
 	}
 	ret = bce_sb_read(&img, bdev, opts->sector, &text);
-	if (ret) {
+	if (ret && opts->sector) {
 		complain("%s: %s", path, bce_text_str(&text));
+	} else if (ret) {
+		complain_no_member(path, ret, bce_text_str(&text));
 	} else {
 		bce_text_reset(&text);
 		if (opts->json) {

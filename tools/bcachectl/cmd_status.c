@@ -26,9 +26,8 @@ static void print_text(const struct dmset *s)
 	if (s->start_error)
 		printf(" (%s)", strerror(-s->start_error));
 	if (strcmp(s->state, "lost"))
-		printf(", %s, %s, %s, %u of %u members, %ju findings",
-		       s->read_only ? "read-only" : "read-write",
-		       s->clean ? "clean" : "not shut down cleanly",
+		printf(", %s, %s, %u of %u members, %ju findings",
+		       !s->read_only ? "read-write" : s->clean ? "read-only, clean" : "read-only, not shut down cleanly",
 		       s->degraded ? "DEGRADED" : "complete", s->nr_present, s->nr_members,
 		       (uintmax_t)s->errors);
 	puts(s->open_count ? ", in use" : "");

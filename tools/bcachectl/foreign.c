@@ -14,6 +14,7 @@
 #include <linux/blkdev.h>
 #include <linux/err.h>
 
+#include "cmd.h"
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
 #include "kapi/kapi.h"
@@ -92,6 +93,21 @@ void foreign_describe(const char *path, struct text_buf *out)
 		bce_text_printf(out, ", label \"%s\"", f.label);
 	else if (f.uuid[0])
 		bce_text_printf(out, ", UUID %s", f.uuid);
+}
+
+void complain_no_member(const char *path, int error, const char *why)
+{
+	struct text_buf held = TEXT_BUF_INIT;
+
+	if (error == -ENODATA)
+		foreign_describe(path, &held);
+	if (error != -ENODATA)
+		complain("%s: %s", path, why);
+	else if (held.len)
+		complain("%s: no member of a bcachefs set; it holds: %s", path, bce_text_str(&held));
+	else
+		complain("%s: no member of a bcachefs set: %.*s", path, (int)strcspn(why, "\n"), why);
+	bce_text_exit(&held);
 }
 
 int foreign_wipe(const char *path)

@@ -17,6 +17,11 @@ void foreign_probe(const char *path, struct foreign *out);
  * appended for a device that seems empty.
  */
 void foreign_describe(const char *path, struct text_buf *out);
+/*
+ * why bce_sb_read() of a device ended in @error, in the engine's words @why (lines); where there is nothing of ours
+ * (-ENODATA) what the device holds instead
+ */
+void complain_no_member(const char *path, int error, const char *why);
 /* all signatures that libblkid finds are removed. Return: 0 or -errno */
 int foreign_wipe(const char *path);
 

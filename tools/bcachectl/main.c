@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct command *const commands[] = {
@@ -39,13 +40,19 @@ static const struct command *const commands[] = {
 
 void complain(const char *fmt, ...)
 {
+	char *text = NULL;
 	va_list args;
+	int len;
 
-	fputs("bcachectl: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	len = vasprintf(&text, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
+	/* the engine's words may end their last line, or not */
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (len >= 0)
+		fprintf(stderr, "bcachectl: %.*s\n", len, text);
+	free(text);
 }
 
 void command_help(const struct command *cmd, FILE *to)
@@ -160,8 +167,7 @@ int main(int argc, char **argv)
 	}
 	cmd = find_command(argv[1]);
 	if (!cmd) {
-		complain("no command '%s'", argv[1]);
-		overview(stderr);
+		complain("no command '%s'\n  all of them: bcachectl --help", argv[1]);
 		return EXIT_USAGE;
 	}
 	return run_command(cmd, argc - 1, argv + 1);

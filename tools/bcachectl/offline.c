@@ -23,6 +23,7 @@
 #include "engine/set/set_internal.h"
 #include "kapi/kapi.h"
 #include "passphrase.h"
+#include "scan.h"
 
 /* every message printed so far, by hash: an open table, at most half full; 0 is an empty slot */
 struct offline_messages {
@@ -121,6 +122,19 @@ static int key_at_hand(void *ctx, const char *description, u8 key[32])
 	return 0;
 }
 
+/* why bce_set_open() ended in @error; what is no member at all is said as everywhere else */
+static void complain_not_opened(char **paths, unsigned int nr, int error, const char *why)
+{
+	struct scan_list l;
+
+	if (error == -ENODATA) {
+		if (scan_paths(&l, paths, nr))
+			return;
+		scan_exit(&l);
+	}
+	complain("%s%s", why, error == -ENODEV ? "\n  name the others too, or start without them: --degraded" : "");
+}
+
 static int open_set(struct offline_set *o, char **paths, const struct offline_opts *opts)
 {
 	struct bce_member_source src[BCE_SET_MEMBERS_MAX];
@@ -149,7 +163,7 @@ static int open_set(struct offline_set *o, char **paths, const struct offline_op
 	}
 	ret = bce_set_open(&o->set, src, o->nr, &open, o, why);
 	if (ret) {
-		complain("%s", why);
+		complain_not_opened(paths, o->nr, ret, why);
 		return ret;
 	}
 	ret = bce_set_start(o->set);
@@ -201,6 +215,30 @@ static int make_text_rules(struct offline_set *o)
 	return 0;
 }
 
+static int open_and_start(struct offline_set *o, char **paths, unsigned int nr, const struct offline_opts *opts)
+{
+	int ret = opts->lent ? lend_devices(o, nr, opts->lent) : open_devices(o, paths, nr, opts->write);
+
+	if (!ret)
+		ret = open_set(o, paths, opts);
+	return ret ? ret : make_text_rules(o);
+}
+
+/* the same for every member of the set that the one device @path belongs to */
+static int open_found(struct offline_set *o, char *path, const struct offline_opts *opts)
+{
+	char *found[BCE_SET_MEMBERS_MAX];
+	struct scan_list all;
+	unsigned int i, nr = min_t(unsigned int, scan_others(&all, path), BCE_SET_MEMBERS_MAX);
+	int ret;
+
+	for (i = 0; i < nr; i++)
+		found[i] = all.member[i].path;
+	ret = nr ? open_and_start(o, found, nr, opts) : open_and_start(o, &path, 1, opts);
+	scan_exit(&all);
+	return ret;
+}
+
 int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 		 const struct offline_opts *opts)
 {
@@ -215,11 +253,7 @@ int offline_open(struct offline_set *o, char **paths, unsigned int nr,
 	if (!o->messages)
 		return EXIT_NO_MEMORY;
 	o->messages->quiet = opts->quiet;
-	ret = opts->lent ? lend_devices(o, nr, opts->lent) : open_devices(o, paths, nr, opts->write);
-	if (!ret)
-		ret = open_set(o, paths, opts);
-	if (!ret)
-		ret = make_text_rules(o);
+	ret = nr == 1 && !opts->lent ? open_found(o, paths[0], opts) : open_and_start(o, paths, nr, opts);
 	if (ret)
 		offline_close(o);
 	return exit_code_of(ret);

@@ -20,6 +20,7 @@
 #include "disks.h"
 #include "engine/format/ids.h"
 #include "engine/util/text.h"
+#include "foreign.h"
 #include "kapi/kapi.h"
 
 static void say(void *ctx, enum bce_log_level level, int error_id, const char *line)
@@ -56,7 +57,7 @@ static int member_open(struct sb_session *s, unsigned int i)
 	}
 	ret = bce_sb_read(&s->img[i], s->bdev[i], 0, &why);
 	if (ret)
-		complain("%s: %s", s->path[i], bce_text_str(&why));
+		complain_no_member(s->path[i], ret, bce_text_str(&why));
 	bce_text_exit(&why);
 	return exit_code_of(ret);
 }

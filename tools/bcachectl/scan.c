@@ -23,6 +23,7 @@
 #include "cmd.h"
 #include "engine/format/sb.h"
 #include "engine/util/text.h"
+#include "foreign.h"
 #include "kapi/kapi.h"
 
 #define SYS_BLOCK	"/sys/class/block"
@@ -67,7 +68,7 @@ static int read_and_append(struct scan_list *out, const char *path)
 	int ret = read_member(path, &m, &why);
 
 	if (ret)
-		complain("%s: %s", path, bce_text_str(&why));
+		complain_no_member(path, ret, bce_text_str(&why));
 	else
 		ret = append(out, &m);
 	bce_text_exit(&why);
@@ -267,6 +268,31 @@ int scan_unmet(struct scan_list *out, const struct scan_filter *filter)
 	while (ret && out->nr > nr_before)
 		remove_last(out);
 	return ret;
+}
+
+static bool is_block_device(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode);
+}
+
+unsigned int scan_others(struct scan_list *out, char *path)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	struct scan_member one = { };
+	struct sb_info info = { };
+
+	*out = (struct scan_list) { };
+	if (is_block_device(path) && !read_member(path, &one, &why)) {
+		bce_sb_info(one.img.sb, &info);
+		bce_sb_image_exit(&one.img);
+		free(one.path);
+	}
+	bce_text_exit(&why);
+	if (info.nr_devices < 2 || scan_all(out, &(struct scan_filter) { .user_uuid = info.user_uuid }))
+		return 0;
+	return out->nr;
 }
 
 void scan_exit(struct scan_list *l)

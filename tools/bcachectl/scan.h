@@ -48,6 +48,12 @@ int scan_all(struct scan_list *out, const struct scan_filter *filter);
  * Return: 0 or -errno, with @out as it was
  */
 int scan_unmet(struct scan_list *out, const struct scan_filter *filter);
+/**
+ * scan_others() - all members on this machine of the set that the block device @path is a member of
+ * Nothing is said if it is none, or an image file, or has no other.
+ * Return: how many, @path among them; 0 with an empty list: @path stands for itself
+ */
+unsigned int scan_others(struct scan_list *out, char *path);
 void scan_exit(struct scan_list *l);
 /* the set that the first superblock names, good or not. Return: is there one? */
 bool scan_head(const char *path, u8 user_uuid[16]);

@@ -22,8 +22,8 @@ int set_arg_open(struct offline_set *o, const char *arg, bool write,
 	while (nr < DEVICES_MAX && (part = strsep(&rest, ":")))
 		if (*part)
 			path[nr++] = part;
-	if (!nr) {
-		complain("'%s' names no device", arg);
+	if (!nr || rest) {
+		complain(nr ? "'%s' names more devices than a set has members" : "'%s' names no device", arg);
 		free(copy);
 		return EXIT_USAGE;
 	}

@@ -37,13 +37,13 @@ static void info_capacity(struct bce_set *set, struct bce_set_info *out)
 	}
 }
 
-/* as the last writer left it, or as it is now that we are the writer */
+/* as the last writer left it, or as it is now that we are the writer; what nobody has written yet is clean */
 static bool is_clean(const struct bce_set *set)
 {
 	const struct set_rw *rw = smp_load_acquire(&set->rw);
 
 	if (!rw)
-		return set->info.clean;
+		return set->info.clean || !set->info.initialized;
 	return READ_ONCE(rw->state) == RW_OFF && rw->was_clean;
 }
 
