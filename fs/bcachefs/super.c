@@ -5,9 +5,6 @@
  * claims the set, waits for its recovery, and holds it until unmount; if its
  * table vanishes meanwhile the set answers -EIO and the mount lives on.
  *
- * What was decided when the set was assembled (degraded, norecovery, ...) can be
- * repeated as a mount option, not changed.
- *
  * A set is written from a read-write mount, or remount, until it is unmounted or
  * remounted read-only: going read-write runs the writing half of recovery, going
  * read-only shuts the set down cleanly. The super block's own flag says what was asked
@@ -16,16 +13,16 @@
 #include "vfs.h"
 
 #include <linux/fs_context.h>
-#include <linux/fs_parser.h>
 #include <linux/log2.h>
 #include <linux/module.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
 #include <bcachefs/ops.h>
+#include <bcachefs/options.h>
 #include <bcachefs/set.h>
 
+#include "options.h"
 #include "sysfs.h"
 
 #include "kc/kc.h"
@@ -33,123 +30,6 @@
 #define BCACHEFS_SUPER_MAGIC	0xca451a4e
 
 static struct kmem_cache *inode_cache;
-
-/* ---- options ---- */
-
-enum opt {
-	OPT_ACL, OPT_DEGRADED, OPT_VERY_DEGRADED, OPT_NOCHANGES, OPT_NORECOVERY,
-	OPT_NO_SPLITBRAIN_CHECK, OPT_ERRORS,
-	OPT_USRQUOTA, OPT_GRPQUOTA, OPT_PRJQUOTA,
-};
-
-static const struct constant_table error_policies[] = {
-	{ "continue",	BCE_ERRORS_CONTINUE },
-	{ "fix_safe",	BCE_ERRORS_FIX_SAFE },
-	{ "panic",	BCE_ERRORS_PANIC },
-	{ "ro",		BCE_ERRORS_RO },
-	{}
-};
-
-static const struct fs_parameter_spec param_spec[] = {
-	fsparam_flag_no("acl",			OPT_ACL),
-	fsparam_flag("degraded",		OPT_DEGRADED),
-	fsparam_flag("very_degraded",		OPT_VERY_DEGRADED),
-	fsparam_flag("nochanges",		OPT_NOCHANGES),
-	fsparam_flag("norecovery",		OPT_NORECOVERY),
-	fsparam_flag("no_splitbrain_check",	OPT_NO_SPLITBRAIN_CHECK),
-	fsparam_enum("errors",			OPT_ERRORS, error_policies),
-	fsparam_flag_no("quota",		OPT_USRQUOTA),
-	fsparam_flag_no("usrquota",		OPT_USRQUOTA),
-	fsparam_flag_no("grpquota",		OPT_GRPQUOTA),
-	fsparam_flag_no("prjquota",		OPT_PRJQUOTA),
-	{}
-};
-
-/* from parsing until the super block is filled; fc->fs_private */
-struct mount_opts {
-	bool		acl_given;
-	bool		acl;
-	u8		quota_given, quota;	/* bit per type */
-	bool		errors_given;
-	unsigned int	errors;		/* enum bce_errors_policy */
-	unsigned long	table_opts;	/* bit per enum opt that belongs to the table */
-};
-
-static int parse_param(struct fs_context *fc, struct fs_parameter *param)
-{
-	struct mount_opts *opts = fc->fs_private;
-	struct fs_parse_result result;
-	int opt = fs_parse(fc, param_spec, param, &result);
-
-	if (opt < 0)
-		return opt;
-	if (opt == OPT_ACL) {
-		opts->acl_given = true;
-		opts->acl = !result.negated;
-	} else if (opt == OPT_ERRORS) {
-		opts->errors_given = true;
-		opts->errors = result.uint_32;
-	} else if (opt >= OPT_USRQUOTA) {
-		u8 bit = BIT(opt - OPT_USRQUOTA);
-
-		opts->quota_given |= bit;
-		opts->quota = (opts->quota & ~bit) | (result.negated ? 0 : bit);
-	} else {
-		opts->table_opts |= BIT(opt);
-	}
-	return 0;
-}
-
-/* NULL, or the table feature that a mount option asks for and the set was not given */
-static const char *contradiction(const struct mount_opts *m, const struct bce_open_opts *set)
-{
-	if ((m->table_opts & BIT(OPT_VERY_DEGRADED)) && set->degraded < BCE_DEGRADED_VERY)
-		return "very_degraded";
-	if ((m->table_opts & BIT(OPT_DEGRADED)) && set->degraded < BCE_DEGRADED_YES)
-		return "degraded";
-	if ((m->table_opts & BIT(OPT_NOCHANGES)) && !set->nochanges)
-		return "nochanges";
-	if ((m->table_opts & BIT(OPT_NORECOVERY)) && !set->norecovery)
-		return "norecovery";
-	if ((m->table_opts & BIT(OPT_NO_SPLITBRAIN_CHECK)) && !set->no_splitbrain_check)
-		return "no_splitbrain_check";
-	return NULL;
-}
-
-static const char *error_policy_name(enum bce_errors_policy policy)
-{
-	const struct constant_table *p;
-
-	for (p = error_policies; p->name; p++)
-		if (p->value == policy)
-			return p->name;
-	return "unknown";
-}
-
-static int show_options(struct seq_file *m, struct dentry *root)
-{
-	static const char *const quota_options[] = { "usrquota", "grpquota", "prjquota" };
-	struct bcachefs_super *vs = to_bcachefs_super(root->d_sb);
-	struct bce_open_opts opts;
-	unsigned int i;
-
-	bce_set_opts(vs->set, &opts);
-	if (!vs->acl)
-		seq_puts(m, ",noacl");
-	for (i = 0; i < ARRAY_SIZE(quota_options); i++)
-		if (bce_set_quota_types(vs->set) >> i & 1)
-			seq_printf(m, ",%s", quota_options[i]);
-	seq_printf(m, ",errors=%s", error_policy_name(bce_set_errors_get(vs->set)));
-	if (opts.degraded == BCE_DEGRADED_YES)
-		seq_puts(m, ",degraded");
-	if (opts.degraded == BCE_DEGRADED_VERY)
-		seq_puts(m, ",very_degraded");
-	if (opts.nochanges)
-		seq_puts(m, ",nochanges");
-	if (opts.norecovery)
-		seq_puts(m, ",norecovery");
-	return 0;
-}
 
 /* ---- inodes in memory ---- */
 
@@ -285,6 +165,7 @@ static void put_super(struct super_block *sb)
 	bcachefs_sysfs_remove(vs->sysfs);
 	/* what went wrong has been said by the engine */
 	bce_set_go_ro(vs->set);
+	bce_set_options_unmount(vs->set);
 	bce_set_on_error_end(vs->set, NULL, NULL);
 	bce_set_release(vs->set, sb);
 	bce_set_put(vs->set);
@@ -304,7 +185,7 @@ static const struct super_operations super_ops = {
 	.sync_fs	= sync_fs,
 	.freeze_fs	= freeze_fs,
 	.unfreeze_fs	= unfreeze_fs,
-	.show_options	= show_options,
+	.show_options	= bcachefs_show_options,
 };
 
 /* the running set behind the device, claimed for @sb */
@@ -328,32 +209,6 @@ static struct bce_set *claim_set(struct fs_context *fc, struct super_block *sb)
 		return ERR_PTR(ret);
 	}
 	return set;
-}
-
-/* can what @fc asks for be had of a super block that has its options already? */
-static int check_options(struct fs_context *fc, const struct bcachefs_super *vs)
-{
-	const struct mount_opts *m = fc->fs_private;
-	struct bce_open_opts opts;
-	const char *bad;
-
-	bce_set_opts(vs->set, &opts);
-	bad = contradiction(m, &opts);
-	if (bad) {
-		errorf(fc, "bcachefs: mount option %s: the set was assembled without feature %s of its table; stop it and assemble it with that",
-		       bad, bad);
-		return -EINVAL;
-	}
-	if ((bce_set_quota_types(vs->set) & m->quota_given) != m->quota) {
-		errorf(fc, "bcachefs: quotas are chosen when it is mounted: unmount it first");
-		return -EINVAL;
-	}
-	if (m->acl_given && m->acl != vs->acl) {
-		errorf(fc, "bcachefs: mount option %s: it is mounted %s; unmount it first",
-		       m->acl ? "acl" : "noacl", vs->acl ? "acl" : "noacl");
-		return -EINVAL;
-	}
-	return 0;
 }
 
 static void set_acl(struct fs_context *fc, struct super_block *sb, struct bcachefs_super *vs)
@@ -416,7 +271,9 @@ static int fill_super(struct super_block *sb, struct fs_context *fc)
 	bcachefs_quota_init(sb);
 	bce_set_errors_set(set, opts->errors_given ? opts->errors : vs->info.errors_policy);
 	bce_set_on_error_end(set, writing_ended, sb);
-	ret = sb_rdonly(sb) ? 0 : go_rw(fc, set);
+	ret = bcachefs_options_apply(fc, vs);
+	if (!ret && !sb_rdonly(sb))
+		ret = go_rw(fc, set);
 	if (ret)
 		goto fail;
 	ret = bce_subvolume_read(set, BCE_ROOT_SUBVOL, &root_subvol);
@@ -477,7 +334,7 @@ static int get_tree(struct fs_context *fc)
 		return ret;
 	/* here and not in fill_super(): it may have been mounted before */
 	sb = fc->root->d_sb;
-	ret = check_options(fc, to_bcachefs_super(sb));
+	ret = bcachefs_options_check(fc, to_bcachefs_super(sb), false);
 	if (ret) {
 		dput(fc->root);
 		fc->root = NULL;
@@ -501,7 +358,8 @@ static int reconfigure(struct fs_context *fc)
 	const struct mount_opts *opts = fc->fs_private;
 	struct super_block *sb = fc->root->d_sb;
 	bool ro = fc->sb_flags & SB_RDONLY;
-	int ret = check_options(fc, to_bcachefs_super(sb));
+	int ret = bcachefs_options_check(fc, to_bcachefs_super(sb), true) ?:
+		bcachefs_options_apply(fc, to_bcachefs_super(sb));
 
 	if (ret)
 		return ret;
@@ -514,12 +372,12 @@ static int reconfigure(struct fs_context *fc)
 
 static void free_fc(struct fs_context *fc)
 {
-	kfree(fc->fs_private);
+	bcachefs_mount_opts_free(fc->fs_private);
 }
 
 static const struct fs_context_operations context_ops = {
 	.free		= free_fc,
-	.parse_param	= parse_param,
+	.parse_param	= bcachefs_parse_param,
 	.get_tree	= get_tree,
 	.reconfigure	= reconfigure,
 };
@@ -537,7 +395,7 @@ static struct file_system_type fs_type = {
 	.owner			= THIS_MODULE,
 	.name			= "bcachefs",
 	.init_fs_context	= init_fs_context,
-	.parameters		= param_spec,
+	.parameters		= bcachefs_param_spec,
 	.kill_sb		= kill_block_super,
 	.fs_flags		= FS_REQUIRES_DEV | FS_ALLOW_IDMAP,
 };

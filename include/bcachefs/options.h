@@ -38,6 +38,36 @@ int bce_set_option_text(struct bce_set *set, unsigned int opt, char *out, size_t
  */
 int bce_set_option_set(struct bce_set *set, unsigned int opt, const char *text, char why[512]);
 
+/*
+ * Values for one mount, which win over those of the superblock and are not stored there; only features of the format that they
+ * need are. The mount that claims the set gives them, and takes them back when it ends; its calls are one after the other.
+ */
+
+/* can it be given by a mount at all? Context: any */
+bool bce_option_is_mount(unsigned int opt);
+/* is it 0 or 1, so that its name alone, or "no" before it, says all? Context: any */
+bool bce_option_is_bool(unsigned int opt);
+/**
+ * bce_set_option_mount() - give one for this mount, or another one
+ * @text, @why: as above
+ *
+ * Before the set is written, or for a live option: takes effect.
+ *
+ * Context: as above. Return: 0; -EINVAL; -EOPNOTSUPP not by a mount; -EBUSY it differs and counts only from when the set begins to be
+ * written, which it is already; -EIO, -ENOMEM.
+ */
+int bce_set_option_mount(struct bce_set *set, unsigned int opt, const char *text, char why[512]);
+/* is @text the value in effect already? Context: may sleep. Return: 1, 0, or as above */
+int bce_set_option_is(struct bce_set *set, unsigned int opt, const char *text, char why[512]);
+/**
+ * bce_set_option_mounted() - was it given by the mount, and what is it?
+ * @out: as bce_set_option_mount() takes it, terminated
+ * Context: may sleep. Return: bytes without the NUL; 0: it was not; -ERANGE, -ENOMEM.
+ */
+int bce_set_option_mounted(struct bce_set *set, unsigned int opt, char *out, size_t bytes);
+/* all are as stored again, from when the set is written next. Context: may sleep; the set is not written */
+void bce_set_options_unmount(struct bce_set *set);
+
 /**
  * bce_set_label_set() - the set's label, in all superblocks and on its device
  * @label: at most 32 bytes, terminated

@@ -32,8 +32,8 @@ says() {
 
 # log_says WORDS: in the kernel's log since the last time
 log_says() {
-	dmesg -c >/run/log
-	says "$1" /run/log
+	dmesg -c >/run/words
+	says "$1" /run/words
 }
 
 GARBAGE=()
@@ -139,9 +139,10 @@ dd if="$SINGLE" of="$EMPTY" bs=1M conv=sparse,fsync status=none
 try "a member and its copy" code 6 "$EMPTY: is a copy of another device" bcachectl assemble "$SINGLE" "$EMPTY"
 try "a member of another set" code 6 "$SINGLE: belongs to another set" bcachectl assemble "${REPLICAS[@]}" "$SINGLE"
 dmsetup create short --noudevsync --table "0 200000 linear $SINGLE 0"
+dmsetup mknodes short	# udev may be there, and late
 try "a device shorter than its buckets" code 6 'has 200000 sectors, member 0 needs 524288' \
 	bcachectl assemble /dev/mapper/short
-dmsetup remove short
+dmsetup remove --retry short
 dd if=/dev/zero of="$EMPTY" bs=1M count=8 conv=fsync status=none
 try "a device of zeros" code 4 "$EMPTY: .*superblock" bcachectl assemble "${REPLICAS[0]}" "${REPLICAS[1]}" "$EMPTY"
 try "nothing is left of these" same "$(dmsetup ls)" "No devices found"
@@ -284,6 +285,7 @@ ended
 sectors=$(blockdev --getsz "${REPLICAS[0]}")
 linear="0 $sectors linear ${REPLICAS[0]} 0"
 dmsetup create under --noudevsync --table "$linear"
+dmsetup mknodes under
 dmesg -C
 try "a member on top of another device" assembled /dev/mapper/under "${REPLICAS[1]}" "${REPLICAS[2]}"
 mount -t bcachefs -o ro "$device" /mnt
@@ -293,7 +295,16 @@ replace() {
 }
 try "  begins to fail" replace "0 $sectors error"
 try "  the other copies are read" contents replicas2
-try "  its errors are counted" test "$(errors 5 0)" -gt 0
+# counted FIELD: of the first member, if need be after some more reading: which copy is read is also left to chance
+counted() {
+	local round
+	for round in {1..20}; do
+		[ "$(errors "$1" 0)" = 0 ] || return 0
+		contents replicas2 >/dev/null || return 1
+	done
+	return 1
+}
+try "  its errors are counted" counted 5
 try "  and no one else's" same "$(errors 5 1) $(errors 5 2)" "0 0"
 modprobe dm-flakey
 try "  fails now and then" replace "0 $sectors flakey ${REPLICAS[0]} 0 1 1"
@@ -301,8 +312,16 @@ try "  everything is right" contents replicas2
 try "  garbles what it returns" replace \
 	"0 $sectors flakey ${REPLICAS[0]} 0 0 60 5 corrupt_bio_byte 32 r 1 0"
 try "  everything is right, still" contents replicas2
-try "  and that is counted" test "$(errors 6 0)" -gt 0
+# reads the first 64 KiB of a device
+first() {
+	dd if="$1" bs=64k count=1 iflag=direct status=none
+}
+if cmp -s <(first "${REPLICAS[0]}") <(first /dev/mapper/under); then
+	echo "ok -   and that is counted # SKIP dm-flakey of this kernel garbles nothing that is read"
+else
+	try "  and that is counted" counted 6
+fi
 ended
-dmsetup remove under
+dmsetup remove --retry under
 try "the modules go" modprobe -r bcachefs dm-bcache
 finish

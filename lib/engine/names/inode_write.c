@@ -94,7 +94,7 @@ void names_nlink_dec(struct names_tx *tx, struct inode_fields *f)
 
 static u64 inum_end(const struct names_writer *w)
 {
-	return names_sb_option(w, "inodes_32bit") || !w->src.sb ? 1ULL << 31 : 1ULL << 63;
+	return names_sb_option(&w->src, "inodes_32bit") || !w->src.sb ? 1ULL << 31 : 1ULL << 63;
 }
 
 /* the highest number in use + 1 */
@@ -174,7 +174,7 @@ static int inum_alloc(struct names_tx *tx, u32 snapshot, u64 *inum, u32 *generat
 
 static u8 str_hash_type(const struct names_writer *w)
 {
-	switch (names_sb_option(w, "str_hash")) {
+	switch (names_sb_option(&w->src, "str_hash")) {
 	case BCH_STR_HASH_OPT_crc32c:
 		return BCH_STR_HASH_crc32c;
 	case BCH_STR_HASH_OPT_crc64:

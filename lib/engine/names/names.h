@@ -19,10 +19,13 @@ struct names_source {
 	const struct snapshot_table	*snapshots;
 	const struct sb_info		*info;
 	const struct bch_sb		*sb;
+	const struct bch_sb		*options;	/* a header: options in effect; NULL: those of @sb */
 	u64				members_present;	/* bit per member; for usage */
 	struct bce_log			*log;
 };
 
+/* an option of the set by name; 0 where there is no superblock */
+u64 names_sb_option(const struct names_source *src, const char *name);
 /* the snapshot in which files of subvolume @id are read; -ENOENT */
 int names_view(const struct names_source *src, u32 subvol, struct snapshot_view *view);
 

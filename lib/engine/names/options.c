@@ -21,6 +21,13 @@ const char *const bce_inode_opt_names[10] = {
 #undef x
 };
 
+u64 names_sb_option(const struct names_source *src, const char *name)
+{
+	const struct bch_sb *sb = src->options ? src->options : src->sb;
+
+	return sb ? bce_sb_option_named(sb, name) : 0;
+}
+
 static void text_choice(struct text_buf *out, const char *const *names, unsigned int nr,
 			unsigned int value)
 {

@@ -155,8 +155,8 @@ static int capacity_read(const struct names_source *src, struct capacity *c)
 /* what is held back for moving data */
 static u64 capacity_reserve(const struct names_source *src, const struct capacity *c)
 {
-	u64 gc = bce_sb_option_named(src->sb, "gc_reserve_bytes") / SECTOR_BYTES ?:
-		 div_u64(c->raw_sectors * bce_sb_option_named(src->sb, "gc_reserve_percent"), 100);
+	u64 gc = names_sb_option(src, "gc_reserve_bytes") / SECTOR_BYTES ?:
+		 div_u64(c->raw_sectors * names_sb_option(src, "gc_reserve_percent"), 100);
 
 	return min(max(gc, 2 * c->device_reserve_sectors), c->raw_sectors);
 }

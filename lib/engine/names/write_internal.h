@@ -36,7 +36,6 @@ int names_tx_charge_move(struct names_tx *tx, const struct inode_fields *old,
 			 const struct inode_fields *new);
 
 u64 names_random(struct names_writer *w);
-u64 names_sb_option(const struct names_writer *w, const char *name);
 
 /* ---- an inode that is read, and perhaps changed, through a subvolume ---- */
 

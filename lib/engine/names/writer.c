@@ -45,11 +45,6 @@ u64 names_random(struct names_writer *w)
 	return w->ops->random ? w->ops->random(w->ctx) : get_random_u64();
 }
 
-u64 names_sb_option(const struct names_writer *w, const char *name)
-{
-	return w->src.sb ? bce_sb_option_named(w->src.sb, name) : 0;
-}
-
 /* ---- quotas of a transaction ---- */
 
 static int quota_apply(struct names_tx *tx, const struct quota_change *c)

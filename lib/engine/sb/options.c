@@ -90,6 +90,7 @@ const struct sb_option_desc bce_sb_options[] = {
 	{ "nocow", FIELD(NOCOW), BOOL },
 };
 
+static_assert(ARRAY_SIZE(bce_sb_options) <= BCE_SB_OPTIONS_MAX);
 const unsigned int bce_sb_nr_options = ARRAY_SIZE(bce_sb_options);
 
 const struct sb_option_desc *bce_sb_option_by_name(const char *name)

@@ -99,6 +99,7 @@ struct sb_option_desc {
 	u64			if_zero;		/* what a stored 0 means; 0: 0 */
 	u64			before_1_10;		/* the same up to version 1.9; 0: 0 */
 };
+#define BCE_SB_OPTIONS_MAX	64	/* a word of bits has one for each */
 extern const struct sb_option_desc bce_sb_options[];
 extern const unsigned int bce_sb_nr_options;
 const struct sb_option_desc *bce_sb_option_by_name(const char *name);	/* NULL: none */

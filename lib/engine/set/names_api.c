@@ -17,6 +17,7 @@ struct names_source bce_set_names_source(struct bce_set *set)
 		.snapshots = set->snapshots,
 		.info = &set->info,
 		.sb = set->best.sb,
+		.options = set->in_effect,
 		.log = set->log,
 	};
 }

@@ -277,6 +277,7 @@ static void set_free(struct bce_set *set)
 	bce_cipher_free(set->cipher);
 	for (i = 0; i < BCE_SET_MEMBERS_MAX; i++)
 		bce_sb_image_exit(&set->dev_sb[i]);
+	kfree(set->in_effect);
 	bce_sb_image_exit(&set->best);
 	bce_log_free(set->log);
 	kfree(set);
@@ -336,6 +337,9 @@ static int set_open(struct bce_set *set, struct source_list *l, void *owner,
 	ret = sb_image_dup(&set->best, &l->img[l->best]);
 	if (ret)
 		return ret;
+	set->in_effect = kmemdup(set->best.sb, sizeof(*set->in_effect), GFP_KERNEL);
+	if (!set->in_effect)
+		return -ENOMEM;
 	bce_sb_info(set->best.sb, &set->info);
 	set->quota_types = bce_quota_types_of(set->best.sb);
 	set->errors_policy = bce_sb_option_named(set->best.sb, "errors");

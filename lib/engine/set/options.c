@@ -4,8 +4,10 @@
  *
  *   superblock writer's image     changed first, and written to all members: what is in effect is stored
  *        |
- *   set->best                     whoever asks by name; words of flags, each stored at once
+ *   set->best                     a copy, for whoever asks what is stored
  *        |
+ *   set->in_effect                the same words of flags, each stored at once, but for what the mount has chosen (below);
+ *        |                        whoever asks by name
  *   data options, allocator,      copies of those that are asked for at every write
  *   journal, btrees
  *
@@ -14,6 +16,10 @@
  * come a moment earlier or later; options of data, which belong together, are read under a sequence lock.
  *
  * A crash in between leaves the option old or new in the superblocks. If these cannot be written nothing is changed.
+ *
+ * A mount can choose values for as long as it lasts. They go into set->in_effect alone and on from there; a value that is
+ * stored later, through sysfs, takes their place. What they need of the format's features is stored when the set begins to be
+ * written, or with the change.
  *
  * Options outside the list of live ones shape what is on disk, or are asked for once, when the set begins to be written.
  *
@@ -43,6 +49,11 @@ static const char *const live[] = {
 	"promote_target", "inodes_32bit", "wide_macs", "journal_flush_delay", "nocow",
 };
 
+/* asked for when the set begins to be written */
+static const char *const at_start[] = {
+	"metadata_replicas_required", "data_replicas_required", "gc_reserve_percent", "gc_reserve_bytes",
+};
+
 const char *bce_option_name(unsigned int opt)
 {
 	return opt < bce_sb_nr_options ? bce_sb_options[opt].name : NULL;
@@ -57,6 +68,22 @@ bool bce_option_is_live(unsigned int opt)
 }
 EXPORT_SYMBOL_GPL(bce_option_is_live);
 
+/* "errors" has a call of its own: what it is for counts before anything is written */
+bool bce_option_is_mount(unsigned int opt)
+{
+	const char *name = bce_option_name(opt);
+
+	return name && strcmp(name, "errors") &&
+	       (bce_option_is_live(opt) || match_string(at_start, ARRAY_SIZE(at_start), name) >= 0);
+}
+EXPORT_SYMBOL_GPL(bce_option_is_mount);
+
+bool bce_option_is_bool(unsigned int opt)
+{
+	return opt < bce_sb_nr_options && bce_sb_options[opt].unit == SB_OPTION_BOOL;
+}
+EXPORT_SYMBOL_GPL(bce_option_is_bool);
+
 static bool is(const struct sb_option_desc *desc, const char *name)
 {
 	return !strcmp(desc->name, name);
@@ -70,36 +97,68 @@ static void choices_text(struct text_buf *out, const char *const *choices, u64 c
 		bce_text_printf(out, i == chosen ? "%s[%s]" : "%s%s", i ? " " : "", choices[i]);
 }
 
+/* a number, a target or a compression */
+static void value_text(struct bce_set *set, struct text_buf *out, const struct sb_option_desc *desc, u64 value)
+{
+	if (desc->unit == SB_OPTION_COMPRESSION)
+		bce_sb_option_text(out, set->in_effect, desc);
+	else if (desc->unit == SB_OPTION_TARGET)
+		bce_sb_target_text(out, set->best.sb, value);
+	else
+		bce_text_printf(out, "%llu", (unsigned long long)value);
+}
+
+/* copies and ends @text. Return: bytes without the NUL, -ERANGE, -ENOMEM */
+static int text_out(struct text_buf *text, char *out, size_t bytes)
+{
+	int ret = text->failed ? -ENOMEM : text->len >= bytes ? -ERANGE : (int)text->len;
+
+	if (ret >= 0)
+		memcpy(out, bce_text_str(text), text->len + 1);
+	bce_text_exit(text);
+	return ret;
+}
+
 int bce_set_option_text(struct bce_set *set, unsigned int opt, char *out, size_t bytes)
 {
 	const struct sb_option_desc *desc = bce_sb_options + opt;
 	struct text_buf text = TEXT_BUF_INIT;
 	u64 value;
-	int ret;
 
 	if (opt >= bce_sb_nr_options)
 		return -EINVAL;
 	/* the mount may have chosen another policy than the superblock's */
-	value = is(desc, "errors") ? bce_set_errors_get(set) : bce_sb_option_get(set->best.sb, desc);
+	value = is(desc, "errors") ? bce_set_errors_get(set) : bce_sb_option_get(set->in_effect, desc);
 	if (desc->unit == SB_OPTION_CHOICE)
 		choices_text(&text, desc->choices, value);
-	else if (desc->unit == SB_OPTION_COMPRESSION || desc->unit == SB_OPTION_TARGET)
-		bce_sb_option_text(&text, set->best.sb, desc);
 	else
-		bce_text_printf(&text, "%llu", (unsigned long long)value);
-	ret = text.failed ? -ENOMEM : text.len >= bytes ? -ERANGE : (int)text.len;
-	if (ret >= 0)
-		memcpy(out, bce_text_str(&text), text.len + 1);
-	bce_text_exit(&text);
-	return ret;
+		value_text(set, &text, desc, value);
+	return text_out(&text, out, bytes);
 }
 EXPORT_SYMBOL_GPL(bce_set_option_text);
+
+int bce_set_option_mounted(struct bce_set *set, unsigned int opt, char *out, size_t bytes)
+{
+	const struct sb_option_desc *desc = bce_sb_options + opt;
+	struct text_buf text = TEXT_BUF_INIT;
+	u64 value;
+
+	if (opt >= bce_sb_nr_options || !(READ_ONCE(set->mount_options) >> opt & 1))
+		return 0;
+	value = bce_sb_option_get(set->in_effect, desc);
+	if (desc->unit == SB_OPTION_CHOICE)
+		bce_text_printf(&text, "%s", desc->choices[value]);
+	else
+		value_text(set, &text, desc, value);
+	return text_out(&text, out, bytes);
+}
+EXPORT_SYMBOL_GPL(bce_set_option_mounted);
 
 /* ---- taking effect ---- */
 
 static u64 option(const struct bce_set *set, const char *name)
 {
-	return bce_sb_option_named(set->best.sb, name);
+	return bce_sb_option_named(set->in_effect, name);
 }
 
 void bce_set_data_options_read(struct bce_set *set)
@@ -231,6 +290,8 @@ static int store(struct bce_set *set, const struct sb_option_desc *desc, u64 val
 		return ret;
 	}
 	bce_sb_option_set(set->best.sb, desc, value);
+	bce_sb_option_set(set->in_effect, desc, value);
+	WRITE_ONCE(set->mount_options, set->mount_options & ~BIT_ULL(desc - bce_sb_options));
 	if (is(desc, "errors"))
 		bce_set_errors_set(set, value);
 	return 0;
@@ -274,6 +335,93 @@ int bce_set_option_set(struct bce_set *set, unsigned int opt, const char *text, 
 	return bce_change_end(&c, ret);
 }
 EXPORT_SYMBOL_GPL(bce_set_option_set);
+
+/* ---- for one mount ---- */
+
+/* @text of an option that a mount may choose */
+static int parse_mount(struct bce_set *set, unsigned int opt, const char *text, u64 *value, char *why)
+{
+	if (why)
+		*why = '\0';
+	if (!bce_option_is_mount(opt))
+		return opt < bce_sb_nr_options ? -EOPNOTSUPP : -EINVAL;
+	return parse(set, bce_sb_options + opt, text, value, why);
+}
+
+int bce_set_option_is(struct bce_set *set, unsigned int opt, const char *text, char why[512])
+{
+	u64 value;
+	int ret = parse_mount(set, opt, text, &value, why);
+
+	return ret ?: value == bce_sb_option_get(set->in_effect, bce_sb_options + opt);
+}
+EXPORT_SYMBOL_GPL(bce_set_option_is);
+
+static void choose(struct bce_set *set, const struct sb_option_desc *desc, u64 value)
+{
+	bce_sb_option_set(set->in_effect, desc, value);
+	WRITE_ONCE(set->mount_options, set->mount_options | BIT_ULL(desc - bce_sb_options));
+}
+
+/* the same while it is written, under the superblock's lock */
+static int choose_written(struct bce_set *set, const struct sb_option_desc *desc, u64 value)
+{
+	struct bch_sb *sb = bce_sb_image(set->rw->sb);
+	u64 old = bce_sb_option_get(set->in_effect, desc);
+	__le64 features = sb->features[0];
+	int ret = 0;
+
+	bce_sb_option_set(set->in_effect, desc, value);
+	sb->features[0] |= set->in_effect->features[0];
+	if (sb->features[0] != features)
+		ret = bce_sb_write(set->rw->sb);
+	if (ret) {
+		bce_sb_image(set->rw->sb)->features[0] = features;
+		bce_sb_option_set(set->in_effect, desc, old);
+		return ret;
+	}
+	choose(set, desc, value);
+	take_effect(set);
+	return 0;
+}
+
+int bce_set_option_mount(struct bce_set *set, unsigned int opt, const char *text, char why[512])
+{
+	const struct sb_option_desc *desc = bce_sb_options + opt;
+	struct change_call c;
+	u64 value;
+	int ret = parse_mount(set, opt, text, &value, why);
+
+	BUILD_BUG_ON(sizeof(set->mount_options) * 8 < BCE_SB_OPTIONS_MAX);
+	if (ret)
+		return ret;
+	ret = bce_change_begin(set, &c);
+	if (ret == -EROFS) {
+		choose(set, desc, value);
+		return 0;
+	}
+	if (ret)
+		return ret;
+	if (!bce_option_is_live(opt)) {
+		ret = value == option(set, desc->name) ? 0 : -EBUSY;
+		return bce_change_end(&c, ret);
+	}
+	bce_sb_edit_begin(c.rw->sb);
+	ret = choose_written(set, desc, value);
+	bce_sb_edit_end(c.rw->sb);
+	return bce_change_end(&c, ret);
+}
+EXPORT_SYMBOL_GPL(bce_set_option_mount);
+
+void bce_set_options_unmount(struct bce_set *set)
+{
+	for (unsigned int i = 0; i < bce_sb_nr_options; i++)
+		if (set->mount_options >> i & 1)
+			bce_sb_option_set(set->in_effect, bce_sb_options + i,
+					  bce_sb_option_get(set->best.sb, bce_sb_options + i));
+	WRITE_ONCE(set->mount_options, 0);
+}
+EXPORT_SYMBOL_GPL(bce_set_options_unmount);
 
 /* ---- the label ---- */
 

@@ -210,7 +210,7 @@ static int sb_mark_in_use(struct bce_set *set)
 	if (!ret && set->repair == REPAIR_DONE)
 		ret = bce_set_repair_note(set);
 	sb = bce_sb_image(set->rw->sb);
-	sb->features[0] |= cpu_to_le64(BCH_FEATURES_ALWAYS);
+	sb->features[0] |= cpu_to_le64(BCH_FEATURES_ALWAYS) | set->in_effect->features[0];
 	BCH_SB_FLAG_SET(sb, CLEAN, 0);
 	if (!ret)
 		ret = bce_sb_write(set->rw->sb);
@@ -299,7 +299,7 @@ static int journal_start(struct bce_set *set)
 		.block_sectors = set->info.block_sectors,
 		.csum_type = m.csum_type,
 		.replicas = m.replicas,
-		.replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
+		.replicas_required = bce_sb_option_named(set->in_effect, "metadata_replicas_required"),
 		.flush_delay_ms = m.flush_delay_ms,
 		.cipher = set->cipher,
 		.rules = &set->rules,
@@ -333,10 +333,10 @@ static int allocator_start(struct bce_set *set)
 		.node_sectors = set->info.btree_node_sectors,
 		.block_sectors = set->info.block_sectors,
 		.metadata_replicas = m.replicas,
-		.metadata_replicas_required = bce_sb_option_named(set->best.sb, "metadata_replicas_required"),
+		.metadata_replicas_required = bce_sb_option_named(set->in_effect, "metadata_replicas_required"),
 		.metadata_target = m.target,
-		.gc_reserve_sectors = bce_sb_option_named(set->best.sb, "gc_reserve_bytes") / SECTOR_BYTES,
-		.gc_reserve_percent = bce_sb_option_named(set->best.sb, "gc_reserve_percent"),
+		.gc_reserve_sectors = bce_sb_option_named(set->in_effect, "gc_reserve_bytes") / SECTOR_BYTES,
+		.gc_reserve_percent = bce_sb_option_named(set->in_effect, "gc_reserve_percent"),
 		.io_clock = io_clock,
 		.clock_ctx = set,
 	};

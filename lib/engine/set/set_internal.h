@@ -54,6 +54,7 @@ struct bce_set {
 	struct bce_open_opts	opts;
 	struct bce_log		*log;
 	struct sb_image		best;
+	struct bch_sb		*in_effect;	/* its header alone, with what the mount has chosen: options.c */
 	struct sb_info		info;
 	struct bce_cipher	*cipher;	/* NULL: not encrypted */
 	struct member_table	*members;
@@ -77,6 +78,7 @@ struct bce_set {
 	wait_queue_head_t	resume_wait;	/* woken when it falls to 0, or writing ends by an error */
 
 	unsigned int		quota_types;	/* @rw_lock */
+	u64			mount_options;	/* bit per option that the mount has chosen; options.c */
 	enum bce_errors_policy	errors_policy;
 	void			(*ended)(void *ctx);	/* bce_set_on_error_end() */
 	void			*ended_ctx;

@@ -25,6 +25,7 @@
 #include "engine/journal/journal.h"
 #include "engine/key/extent.h"
 #include "engine/key/values.h"
+#include "engine/sb/sb.h"
 #include "engine/set/rw.h"
 #include "set_io.h"
 #include "small_set.h"
@@ -202,9 +203,10 @@ static void moves_are_asked_for(void **state)
 	finish(&s);
 }
 
+/* of superblocks, at sectors 8 and 2056: a write of the journal that fails in between would end writing */
 static blk_status_t fail_write(struct bio *bio, void *priv)
 {
-	return op_is_write(bio_op(bio)) ? BLK_STS_IOERR : BLK_STS_OK;
+	return op_is_write(bio_op(bio)) && bio->bi_iter.bi_sector < 4096 ? BLK_STS_IOERR : BLK_STS_OK;
 }
 
 static void refused(void **state)
@@ -258,6 +260,139 @@ static void refused(void **state)
 	finish(&s);
 }
 
+static int mount_opt(struct small_set *s, const char *name, const char *text)
+{
+	char why[512];
+	int ret = bce_set_option_mount(s->set, by_name(name), text, why);
+
+	assert_int_equal(ret == -EINVAL, *why != '\0');
+	return ret;
+}
+
+/* what the mount has chosen for it; "" nothing */
+static void expect_mounted(struct small_set *s, const char *name, const char *want)
+{
+	char text[64] = "";
+
+	assert_int_equal(bce_set_option_mounted(s->set, by_name(name), text, sizeof(text)), strlen(want));
+	assert_string_equal(text, want);
+}
+
+/* what a superblock on a member says */
+static u64 stored(struct small_set *s, const char *name)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	struct sb_image img;
+	u64 value;
+
+	assert_int_equal(bce_sb_read(&img, s->bdev[0], 0, &why), 0);
+	value = bce_sb_option_named(img.sb, name);
+	bce_sb_image_exit(&img);
+	bce_text_exit(&why);
+	return value;
+}
+
+static u64 stored_features(struct small_set *s)
+{
+	struct text_buf why = TEXT_BUF_INIT;
+	struct sb_image img;
+	u64 features;
+
+	assert_int_equal(bce_sb_read(&img, s->bdev[0], 0, &why), 0);
+	features = le64_to_cpu(img.sb->features[0]);
+	bce_sb_image_exit(&img);
+	bce_text_exit(&why);
+	return features;
+}
+
+static void go_rw(struct small_set *s)
+{
+	char why[512];
+
+	if (bce_set_go_rw(s->set, why))
+		fail_msg("%s", why);
+}
+
+static void for_one_mount(void **state)
+{
+	struct extent_ptr_decoded p;
+	struct small_set s;
+
+	make(&s, 2);
+	assert_int_equal(bce_set_go_ro(s.set), 0);
+	assert_int_equal(mount_opt(&s, "compression", "zstd:3"), 0);
+	assert_int_equal(mount_opt(&s, "data_replicas", "2"), 0);
+	assert_int_equal(mount_opt(&s, "data_checksum", "crc64"), 0);
+	assert_int_equal(mount_opt(&s, "gc_reserve_percent", "15"), 0);
+	go_rw(&s);
+	memset(data, 'x', sizeof(data));
+	assert_int_equal(write_file(&s, "mounted", &p), 2);
+	assert_int_equal(p.crc.compression_type, BCH_COMPRESSION_TYPE_zstd);
+	assert_int_equal(p.crc.csum_type, BCH_CSUM_crc64);
+	expect(&s, "compression", "zstd:3");
+	expect_mounted(&s, "compression", "zstd:3");
+	expect_mounted(&s, "data_checksum", "crc64");
+	expect_mounted(&s, "gc_reserve_percent", "15");
+	expect_mounted(&s, "background_compression", "");
+
+	/* nothing of it is stored but what a reader must know */
+	assert_int_equal(stored(&s, "compression"), 0);
+	assert_int_equal(stored(&s, "data_replicas"), 1);
+	assert_true(stored_features(&s) & BIT_ULL(BCH_FEATURE_zstd));
+
+	/* by a remount */
+	assert_false(stored_features(&s) & BIT_ULL(BCH_FEATURE_lz4));
+	assert_int_equal(mount_opt(&s, "compression", "lz4"), 0);
+	assert_true(stored_features(&s) & BIT_ULL(BCH_FEATURE_lz4));
+	assert_int_equal(write_file(&s, "remounted", &p), 2);
+	assert_int_equal(p.crc.compression_type, BCH_COMPRESSION_TYPE_lz4);
+	assert_int_equal(bce_set_option_is(s.set, by_name("compression"), "lz4", NULL), 1);
+	assert_int_equal(bce_set_option_is(s.set, by_name("compression"), "none", NULL), 0);
+	assert_int_equal(mount_opt(&s, "gc_reserve_percent", "15"), 0);
+	assert_int_equal(mount_opt(&s, "gc_reserve_percent", "16"), -EBUSY);
+
+	/* what is stored meanwhile takes its place, and is no longer the mount's */
+	assert_int_equal(set_opt(&s, "data_checksum", "xxhash"), 0);
+	expect_mounted(&s, "data_checksum", "");
+	assert_int_equal(write_file(&s, "stored", &p), 2);
+	assert_int_equal(p.crc.csum_type, BCH_CSUM_xxhash);
+
+	/* the mount ends */
+	assert_int_equal(bce_set_go_ro(s.set), 0);
+	bce_set_options_unmount(s.set);
+	expect_mounted(&s, "compression", "");
+	expect(&s, "compression", "none");
+	expect(&s, "gc_reserve_percent", "8");
+	go_rw(&s);
+	assert_int_equal(write_file(&s, "again", &p), 1);
+	assert_int_equal(p.crc.compression_type, BCH_COMPRESSION_TYPE_none);
+	assert_int_equal(p.crc.csum_type, BCH_CSUM_xxhash);
+
+	assert_int_equal(mount_opt(&s, "data_checksum", "md5"), -EINVAL);
+	assert_int_equal(mount_opt(&s, "block_size", "4k"), -EOPNOTSUPP);
+	assert_int_equal(mount_opt(&s, "errors", "ro"), -EOPNOTSUPP);
+	finish(&s);
+}
+
+/* a feature that cannot be stored: the value is not in effect */
+static void mount_is_refused(void **state)
+{
+	struct kapi_bdev_fault fault = { .before = fail_write };
+	struct small_set s;
+
+	make(&s, 1);
+	kapi_bdev_set_fault(s.bdev[0], &fault);
+	s.quiet = true;
+	assert_int_equal(mount_opt(&s, "compression", "zstd"), -EIO);
+	kapi_bdev_set_fault(s.bdev[0], NULL);
+	s.quiet = false;
+	expect(&s, "compression", "none");
+	expect_mounted(&s, "compression", "");
+	small_set_close(&s, true);
+	open_set(&s);
+	finish(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +400,8 @@ int main(void)
 		cmocka_unit_test(metadata_follows),
 		cmocka_unit_test(moves_are_asked_for),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(for_one_mount),
+		cmocka_unit_test(mount_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("options of a running set", tests, NULL, NULL);
