@@ -142,13 +142,18 @@ static void member_store(struct inode_fields *out, const struct inode_field *f, 
 /* fields beyond the known ones are ignored */
 static const char *unpack_fields(struct packed_fields *p, struct inode_fields *out)
 {
-	unsigned int i;
+	unsigned int i, nr = min(p->nr, p->order_nr);
 	const char *err;
 	u64 v;
 
-	for (i = 0; i < min(p->nr, p->order_nr); i++) {
+	for (i = 0; i < nr; i++) {
 		const struct inode_field *f = &p->order[i];
 
+		/* most are zero, which is one byte, and @out is zero already */
+		if (likely(f->bits <= 64 && p->next < p->end && !*p->next && !p->old_code)) {
+			p->next++;
+			continue;
+		}
 		err = p->old_code ? next_old_value(p, &v) : next_value(p, f->bits, &v);
 		if (err)
 			return err;
@@ -232,6 +237,30 @@ static unsigned int head_bytes(unsigned int type)
 	}
 }
 
+static const char *unpack_head(const struct bkey *k, struct inode_fields *out, struct packed_fields *p)
+{
+	memset(out, 0, sizeof(*out));
+	out->inum = k->p.offset;
+	out->snapshot = k->p.snapshot;
+	if (!bce_key_type_is_inode(k->type))
+		return "not an inode";
+	if (bkey_val_bytes(k) < head_bytes(k->type))
+		return "value too short";
+
+	switch (k->type) {
+	case KEY_TYPE_inode:
+		unpack_head_v1(k, out, p);
+		break;
+	case KEY_TYPE_inode_v2:
+		unpack_head_v2(k, out, p);
+		break;
+	case KEY_TYPE_inode_v3:
+		unpack_head_v3(k, out, p);
+		break;
+	}
+	return NULL;
+}
+
 /**
  * bce_inode_unpack() - decode an inode key of any version
  * @k:   key of type inode, inode_v2 or inode_v3
@@ -245,27 +274,16 @@ static unsigned int head_bytes(unsigned int type)
 const char *bce_inode_unpack(const struct bkey *k, struct inode_fields *out)
 {
 	struct packed_fields p = { };
+	const char *err = unpack_head(k, out, &p);
 
-	memset(out, 0, sizeof(*out));
-	out->inum = k->p.offset;
-	out->snapshot = k->p.snapshot;
-	if (!bce_key_type_is_inode(k->type))
-		return "not an inode";
-	if (bkey_val_bytes(k) < head_bytes(k->type))
-		return "value too short";
+	return err ? err : unpack_fields(&p, out);
+}
 
-	switch (k->type) {
-	case KEY_TYPE_inode:
-		unpack_head_v1(k, out, &p);
-		break;
-	case KEY_TYPE_inode_v2:
-		unpack_head_v2(k, out, &p);
-		break;
-	case KEY_TYPE_inode_v3:
-		unpack_head_v3(k, out, &p);
-		break;
-	}
-	return unpack_fields(&p, out);
+const char *bce_inode_unpack_head(const struct bkey *k, struct inode_fields *out)
+{
+	struct packed_fields p = { };
+
+	return unpack_head(k, out, &p);
 }
 
 u32 bce_inode_nlink(const struct inode_fields *f)

@@ -48,6 +48,9 @@ struct inode_fields {
 
 /* NULL, or text for error inode_unpack_error; types inode, inode_v2, inode_v3 */
 const char *bce_inode_unpack(const struct bkey *k, struct inode_fields *out);
+/* the same for what stands in front of the packed fields alone: inum, snapshot, flags, str_hash, hash_seed, mode, and what else
+ * the version has there; all other fields are 0 */
+const char *bce_inode_unpack_head(const struct bkey *k, struct inode_fields *out);
 
 /* room for the value of a packed inode */
 #define INODE_VAL_U64S_MAX	38

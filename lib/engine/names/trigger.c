@@ -36,7 +36,7 @@ static bool is_to_be_deleted(const struct bkey *k)
 	u32 flags = BIT(INODE_FLAG_unlinked) | BIT(INODE_FLAG_has_child_snapshot);
 	struct inode_fields f;
 
-	return bce_key_type_is_inode(k->type) && !bce_inode_unpack(k, &f) &&
+	return bce_key_type_is_inode(k->type) && !bce_inode_unpack_head(k, &f) &&
 	       (f.flags & flags) == BIT(INODE_FLAG_unlinked);
 }
 

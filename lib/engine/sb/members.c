@@ -84,6 +84,7 @@ struct member_slot {
 
 struct member_table {
 	struct mutex		lock;
+	u64			present;	/* bit per slot with a device; written with it, for who asks at every write */
 	struct member_slot	slot[BCH_MEMBERS_MAX];
 };
 
@@ -167,6 +168,7 @@ int bce_member_attach(struct member_table *t, unsigned int idx, struct block_dev
 	old = slot_dev(t, idx);
 	/* publishes the whole of *a; pairs with rcu_dereference() in bce_member_get_io() */
 	rcu_assign_pointer(t->slot[idx].dev, a);
+	WRITE_ONCE(t->present, t->present | BIT_ULL(idx));
 	mutex_unlock(&t->lock);
 
 	if (old)
@@ -181,10 +183,12 @@ static void slot_detach(struct member_table *t, unsigned int idx, void *owner, b
 
 	mutex_lock(&t->lock);
 	a = slot_dev(t, idx);
-	if (a && (any || a->owner == owner))
+	if (a && (any || a->owner == owner)) {
 		RCU_INIT_POINTER(t->slot[idx].dev, NULL);
-	else
+		WRITE_ONCE(t->present, t->present & ~BIT_ULL(idx));
+	} else {
 		a = NULL;
+	}
 	mutex_unlock(&t->lock);
 
 	if (a)
@@ -302,15 +306,7 @@ u64 bce_members_failed(struct member_table *t)
 
 u64 bce_members_present(struct member_table *t)
 {
-	unsigned int idx;
-	u64 present = 0;
-
-	rcu_read_lock();
-	for (idx = 0; idx < BCH_MEMBERS_MAX; idx++)
-		if (rcu_access_pointer(t->slot[idx].dev))
-			present |= 1ULL << idx;
-	rcu_read_unlock();
-	return present;
+	return READ_ONCE(t->present);
 }
 
 static void io_stats_add(struct io_stats *io, u64 ns)
