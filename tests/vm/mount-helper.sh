@@ -63,9 +63,15 @@ try "  to look all the same, it is to be stopped" code 8 'bcachectl stop' fsck.b
 mounts "by the set's device" "$device" /mnt -o ro
 try "fsck.bcachefs of one member: the others are found" code 0 ' 0 findings' fsck.bcachefs -n "${MEMBERS[1]}"
 try "ls of one member: the same" code 0 'f600013' bcachectl ls "${MEMBERS[1]}" /a
-refuse_change() {
-	code 6 "busy|in use" bcachectl mkdir "${MEMBERS[1]}" /new
-}
+try "set-option of one member: all of them" code 0 'compression: none -> lz4' bcachectl set-option compression=lz4 "${MEMBERS[2]}"
+try "  really" same "$(for member in "${MEMBERS[@]}"; do bcachectl show-super "$member" | grep -c 'ompression: *lz4$'; done | xargs)" "1 1 1"
+try "  and back" code 0 'lz4 -> none' bcachectl set-option compression=none "${MEMBERS[0]}"
+try "set-member of one" code 0 "" bcachectl set-member --label=x.y "${MEMBERS[1]}"
+try "  of that one, noted by all" same "$(for member in "${MEMBERS[@]}"; do bcachectl show-super --json "$member" | grep -c '"label": *"x.y"'; done | xargs)" "1 1 1"
+device=$(bcachectl assemble "$UUID")
+try "a set that is assembled is changed by nobody else" code 5 'is in use: .*dm-0' bcachectl mkdir "${MEMBERS[1]}" /new
+try "  nor its options" code 5 'is in use: .*dm-0' bcachectl set-option compression=lz4 "${MEMBERS[1]}"
+bcachectl stop --all
 try "mount(8) finds the helper" mount -t bcachefs -o ro,noatime "${MEMBERS[0]}" /mnt
 try "  and hands options on" shows noatime
 try "a mounted set does not stop" code 5 'is in use \(opened 1 times\): unmount it first' bcachectl stop "$UUID"

@@ -117,7 +117,8 @@ const struct command cmd_set_member = {
 	.summary	= "change what a set that nobody uses notes about a member",
 	.help		=
 		"The first device is the one whose entry is changed; the other members of its set are\n"
-		"named after it, since all of them note the change.\n\n"
+		"named after it, or looked for if it is a block device, since all of them note the\n"
+		"change.\n\n"
 		"  -l, --label LABEL        its name in groups, \"ssd.ssd1\"; \"\" takes it away\n"
 		"      --durability N       0 to 2: how many copies one here counts for; 0: cache\n"
 		"      --discard[=0|1]      tell the device about freed space\n"

@@ -176,9 +176,9 @@ const struct command cmd_set_option = {
 	.args		= "[OPTION...] NAME=VALUE... DEVICE...",
 	.summary	= "change options of a set that nobody uses",
 	.help		=
-		"NAME is an option as show-super lists it, or fs_label. All members are named. What is\n"
-		"stored already stays as it is: new targets and compression count for what is written\n"
-		"from now on.\n\n"
+		"NAME is an option as show-super lists it, or fs_label. All members are named; of one\n"
+		"block device the others are looked for. What is stored already stays as it is: new\n"
+		"targets and compression count for what is written from now on.\n\n"
 		"  -d, --degraded  although members are missing\n"
 		"  -n, --dry-run   write nothing; say what would change\n",
 	.run		= run,

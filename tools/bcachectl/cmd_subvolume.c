@@ -132,18 +132,20 @@ static int list(const char *path, bool json)
 	json_object *all = json ? json_object_new_array() : NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
 	struct line l = { };
+	unsigned int nr;
 
 	if (fd < 0) {
 		complain("%s: %s", path, strerror(errno));
 		return exit_code_of(-errno);
 	}
-	if (!json)
-		printf("%10s  %-5s  %11s  %-19s  %s\n", "id", "state", "snapshot of", "created", "path");
-	while (!(ret = next_line(fd, &l)))
+	for (nr = 0; !(ret = next_line(fd, &l)); nr++) {
+		if (!json && !nr)
+			printf("%10s  %-5s  %11s  %-19s  %s\n", "id", "state", "snapshot of", "created", "path");
 		if (json)
 			json_object_array_add(all, line_json(&l));
 		else
 			line_print(&l);
+	}
 	close(fd);
 	if (ret == -ENOENT)
 		ret = 0;

@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "engine/util/text.h"
 
 #define DEPTH_MAX	8
@@ -135,4 +137,16 @@ void disks_user(dev_t rdev, struct text_buf *out)
 {
 	say_mount(rdev, out);
 	say_holders(rdev, out);
+}
+
+void disks_complain_busy(const char *path)
+{
+	struct text_buf user = TEXT_BUF_INIT;
+	struct stat st;
+
+	if (!stat(path, &st) && S_ISBLK(st.st_mode))
+		disks_user(st.st_rdev, &user);
+	complain("%s: is in use%s%s\n  a set is changed while nobody uses it: umount it, and bcachectl stop it",
+		 path, user.len ? ": " : "", bce_text_str(&user));
+	bce_text_exit(&user);
 }

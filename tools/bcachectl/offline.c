@@ -16,6 +16,7 @@
 #include <linux/xxhash.h>
 
 #include "cmd.h"
+#include "disks.h"
 #include "engine/btree/iter.h"
 #include "engine/format/ids.h"
 #include "engine/key/alloc.h"
@@ -107,7 +108,10 @@ static int open_devices(struct offline_set *o, char **paths, unsigned int nr, bo
 							   write ? O_RDWR | O_EXCL : O_RDONLY);
 
 		if (IS_ERR(bdev)) {
-			complain("%s: %s", paths[o->nr], strerror(-PTR_ERR(bdev)));
+			if (PTR_ERR(bdev) == -EBUSY)
+				disks_complain_busy(paths[o->nr]);
+			else
+				complain("%s: %s", paths[o->nr], strerror(-PTR_ERR(bdev)));
 			return PTR_ERR(bdev);
 		}
 		o->bdev[o->nr] = bdev;

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <linux/blkdev.h>
 #include <linux/err.h>
@@ -28,18 +27,6 @@ static void say(void *ctx, enum bce_log_level level, int error_id, const char *l
 	complain("%s", line);
 }
 
-static void complain_busy(const char *path)
-{
-	struct text_buf user = TEXT_BUF_INIT;
-	struct stat st;
-
-	if (!stat(path, &st) && S_ISBLK(st.st_mode))
-		disks_user(st.st_rdev, &user);
-	complain("%s: is in use%s%s\n  a set is changed while nobody uses it: umount it, and bcachectl stop it",
-		 path, user.len ? ": " : "", bce_text_str(&user));
-	bce_text_exit(&user);
-}
-
 static int member_open(struct sb_session *s, unsigned int i)
 {
 	struct text_buf why = TEXT_BUF_INIT;
@@ -50,7 +37,7 @@ static int member_open(struct sb_session *s, unsigned int i)
 		ret = PTR_ERR(s->bdev[i]);
 		s->bdev[i] = NULL;
 		if (ret == -EBUSY)
-			complain_busy(s->path[i]);
+			disks_complain_busy(s->path[i]);
 		else
 			complain("%s: %s", s->path[i], strerror(-ret));
 		return exit_code_of(ret);
@@ -137,12 +124,33 @@ static int writer_open(struct sb_session *s)
 	return exit_code_of(ret);
 }
 
+/* @named first, then the others that have been found */
+static char **found_paths(const struct scan_list *found, char *named, unsigned int *nr)
+{
+	char **path = calloc(found->nr + 1, sizeof(*path));
+	unsigned int i;
+
+	if (!path)
+		return NULL;
+	path[0] = named;
+	*nr = 1;
+	for (i = 0; i < found->nr; i++)
+		if (!scan_is_same(found->member[i].path, named))
+			path[(*nr)++] = found->member[i].path;
+	return path;
+}
+
 int sb_session_open(struct sb_session *s, char *const *paths, unsigned int nr, bool degraded)
 {
 	unsigned int i;
 	int ret = 0;
 
 	*s = (struct sb_session) { .path = paths };
+	if (nr == 1 && scan_others(&s->found, paths[0])) {
+		s->path = s->found_path = found_paths(&s->found, paths[0], &nr);
+		if (!s->path)
+			return EXIT_NO_MEMORY;
+	}
 	s->bdev = calloc(nr, sizeof(*s->bdev));
 	s->img = calloc(nr, sizeof(*s->img));
 	if (!s->bdev || !s->img)
@@ -171,6 +179,8 @@ void sb_session_close(struct sb_session *s)
 		bce_log_free(s->log);
 	free(s->img);
 	free(s->bdev);
+	free(s->found_path);
+	scan_exit(&s->found);
 }
 
 int sb_session_write(struct sb_session *s)

@@ -7,6 +7,7 @@
 #include "engine/sb/members.h"
 #include "engine/sb/sb.h"
 #include "engine/sb/write.h"
+#include "scan.h"
 
 /*
  * The superblocks of a set that nobody uses, opened to be changed: all members exclusively, no
@@ -15,6 +16,8 @@
 struct sb_session {
 	unsigned int		nr;
 	char *const		*path;
+	struct scan_list	found;		/* when one was named */
+	char			**found_path;
 	struct block_device	**bdev;
 	struct sb_image		*img;
 	const struct bch_sb	*best;
@@ -24,6 +27,7 @@ struct sb_session {
 };
 
 /*
+ * One block device stands for its set, as for offline_open(); it comes first in @s->path.
  * @degraded: although members are missing
  * Prints what is wrong. Return: enum exit_code; sb_session_close() in any case.
  */

@@ -277,6 +277,13 @@ static bool is_block_device(const char *path)
 	return !stat(path, &st) && S_ISBLK(st.st_mode);
 }
 
+bool scan_is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && S_ISBLK(x.st_mode) && x.st_rdev == y.st_rdev;
+}
+
 unsigned int scan_others(struct scan_list *out, char *path)
 {
 	struct text_buf why = TEXT_BUF_INIT;

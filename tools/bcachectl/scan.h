@@ -55,6 +55,8 @@ int scan_unmet(struct scan_list *out, const struct scan_filter *filter);
  */
 unsigned int scan_others(struct scan_list *out, char *path);
 void scan_exit(struct scan_list *l);
+/* two paths of one device */
+bool scan_is_same(const char *a, const char *b);
 /* the set that the first superblock names, good or not. Return: is there one? */
 bool scan_head(const char *path, u8 user_uuid[16]);
 

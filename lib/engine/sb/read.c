@@ -221,7 +221,7 @@ int bce_sb_read(struct sb_image *out, struct block_device *bdev, u64 sector,
 
 	*out = (struct sb_image) { };
 	if (bdev_nr_sectors(bdev) <= BCH_SB_SECTOR) {
-		bce_text_printf(why, "is too short to hold a superblock (%llu sectors)",
+		bce_text_printf(why, "is too short to hold a superblock (%llu sectors)\n",
 				(unsigned long long)bdev_nr_sectors(bdev));
 		return -ENODATA;
 	}

@@ -427,8 +427,8 @@ static int read_back(struct sb_writer *w, struct target *t)
 	if (ret) {
 		/* of a member that has failed nothing else is expected: a disk that was pulled */
 		if (!bce_member_is_failed(t->m))
-			bce_log_line(w->log, BCE_LOG_WARN, "member %u (%s): %srewriting it", t->m->idx,
-				     t->m->name, bce_text_str(&why));
+			bce_log_line(w->log, BCE_LOG_WARN, "member %u (%s): %.*s; rewriting it", t->m->idx,
+				     t->m->name, (int)strcspn(bce_text_str(&why), "\n"), bce_text_str(&why));
 		bce_text_exit(&why);
 		return 0;
 	}
