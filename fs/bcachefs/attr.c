@@ -34,7 +34,8 @@ int bcachefs_getattr(kc_idmap *idmap, const struct path *path, struct kstat *sta
 	u32 eflags = READ_ONCE(e->flags);
 
 	kc_fillattr(idmap, request_mask, inode, stat);
-	stat->blksize = to_bcachefs_super(inode->i_sb)->info.block_bytes;
+	/* what a read or write should be of: the C library makes its buffers like this, and the page cache has pages */
+	stat->blksize = max_t(u32, to_bcachefs_super(inode->i_sb)->info.block_bytes, PAGE_SIZE);
 	if (request_mask & STATX_BTIME) {
 		stat->result_mask |= STATX_BTIME;
 		stat->btime = e->btime;

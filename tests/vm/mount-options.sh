@@ -40,6 +40,7 @@ try "  are shown" eval 'shows compression=zstd:3 && shows data_checksum=xxhash &
 try "  are in effect" same "$(option compression) $(option data_checksum)" "zstd:3 none crc32c crc64 [xxhash]"
 head -c 8M /dev/zero | tr '\0' x >/mnt/easy
 sync
+try "  programs make their buffers of pages, not of blocks" same "$(stat -c %o /mnt/easy) $(stat -f -c %s /mnt)" "4096 512"
 try "  data goes where they say" same "$(user 0)" 0
 try "    compressed" test "$(user 1)" -gt 0 -a "$(user 1)" -lt $((1 << 20))
 try "remounted with others" mount -o remount,compression=none,foreground_target=fast /mnt
