@@ -66,6 +66,16 @@ try "ls of one member: the same" code 0 'f600013' bcachectl ls "${MEMBERS[1]}" /
 try "set-option of one member: all of them" code 0 'compression: none -> lz4' bcachectl set-option compression=lz4 "${MEMBERS[2]}"
 try "  really" same "$(for member in "${MEMBERS[@]}"; do bcachectl show-super "$member" | grep -c 'ompression: *lz4$'; done | xargs)" "1 1 1"
 try "  and back" code 0 'lz4 -> none' bcachectl set-option compression=none "${MEMBERS[0]}"
+try "by UUID" code 0 'compression: none -> zstd' bcachectl set-option compression=zstd "UUID=$UUID"
+try "  and back" code 0 'zstd -> none' bcachectl set-option compression=none "$UUID"
+try "  ls" code 0 'f600013' bcachectl ls "UUID=$UUID" /a
+try "  fsck" code 0 ' 0 findings' bcachectl fsck -n "UUID=$UUID"
+try "    which may mend" code 0 ' 0 findings' bcachectl fsck -y "$UUID"
+try "  a set that is nowhere" code 4 'no member of set 00000000-.* found' bcachectl ls UUID=00000000-1111-2222-3333-444444444444 /
+try "a label is given" code 0 "" bcachectl set-option fs_label=name "${MEMBERS[0]}"
+try "  and serves" code 0 'f600013' bcachectl ls LABEL=name /a
+try "  a label that is nowhere" code 4 'no member of set LABEL=nobody found' bcachectl usage LABEL=nobody
+try "  taken away" code 0 "" bcachectl set-option fs_label= LABEL=name
 try "set-member of one" code 0 "" bcachectl set-member --label=x.y "${MEMBERS[1]}"
 try "  of that one, noted by all" same "$(for member in "${MEMBERS[@]}"; do bcachectl show-super --json "$member" | grep -c '"label": *"x.y"'; done | xargs)" "1 1 1"
 device=$(bcachectl assemble "$UUID")

@@ -26,6 +26,7 @@
 #include "dmset.h"
 #include "engine/sb/sb.h"
 #include "engine/util/text.h"
+#include "find_set.h"
 #include "passphrase.h"
 #include "records.h"
 #include "scan.h"
@@ -33,43 +34,6 @@
 #include "uuid_arg.h"
 
 /* ---- resolve ---- */
-
-/* no device at all: say so the same way for UUID, label and member */
-static int found_nothing(const char *what)
-{
-	complain("no member of set %s found on this machine\n"
-		 "  look at one device: bcachectl probe DEVICE", what);
-	return -ENODEV;
-}
-
-static int resolve_filter(struct scan_list *out, const struct scan_filter *f, const char *what)
-{
-	int ret = scan_all(out, f);
-
-	if (ret) {
-		complain("looking for members: %s", strerror(-ret));
-		return ret;
-	}
-	return out->nr ? 0 : found_nothing(what);
-}
-
-/* two sets can share a label: the UUID must decide then */
-static int check_one_set(const struct scan_list *l, const char *label)
-{
-	struct sb_info first, other;
-	unsigned int i;
-
-	bce_sb_info(l->member[0].img.sb, &first);
-	for (i = 1; i < l->nr; i++) {
-		bce_sb_info(l->member[i].img.sb, &other);
-		if (memcmp(first.user_uuid, other.user_uuid, 16)) {
-			complain("more than one set is labelled %s (%s and %s): name the UUID",
-				 label, l->member[0].path, l->member[i].path);
-			return -ENOTUNIQ;
-		}
-	}
-	return 0;
-}
 
 static int resolve_member(struct scan_list *out, char *const *path)
 {
@@ -89,7 +53,7 @@ static int resolve_member(struct scan_list *out, char *const *path)
 		return 0;
 	}
 	f.user_uuid = info.user_uuid;
-	ret = resolve_filter(out, &f, path[0]);
+	ret = find_set_by(out, &f, path[0]);
 	scan_exit(&one);
 	return ret;
 }
@@ -129,7 +93,7 @@ static int resolve_recorded(struct scan_list *out, const char *text)
 		return -EOPNOTSUPP;
 	}
 	if (!out->nr || uuid_arg_parse(text, uuid))
-		return found_nothing(text);
+		return find_set_complain(text);
 	f.user_uuid = uuid;
 	ret = scan_unmet(out, &f);
 	if (ret)
@@ -139,27 +103,12 @@ static int resolve_recorded(struct scan_list *out, const char *text)
 
 static int resolve(struct scan_list *out, char *const *what, unsigned int nr, bool recorded)
 {
-	struct scan_filter f = { };
-	const char *text = what[0];
-	u8 uuid[16];
-	int ret;
-
 	if (recorded)
-		return resolve_recorded(out, text);
-
+		return resolve_recorded(out, what[0]);
 	if (nr > 1)
 		return scan_paths(out, what, nr);
-	if (!strncasecmp(text, "LABEL=", 6)) {
-		f.label = text + 6;
-		ret = resolve_filter(out, &f, text);
-		return ret ?: check_one_set(out, f.label);
-	}
-	if (!strncasecmp(text, "UUID=", 5))
-		text += 5;
-	if (!uuid_arg_parse(text, uuid)) {
-		f.user_uuid = uuid;
-		return resolve_filter(out, &f, text);
-	}
+	if (find_set_is_name(what[0]))
+		return find_set(out, what[0]);
 	return resolve_member(out, what);
 }
 

@@ -22,6 +22,7 @@
 #include "engine/format/ids.h"
 #include "engine/format/sb.h"
 #include "engine/sb/sb.h"
+#include "find_set.h"
 #include "offline.h"
 #include "scan.h"
 
@@ -377,7 +378,7 @@ static int ask_superblocks(struct fsck *f, struct offline_opts *opts, char **pat
 
 	if (f->mode == MODE_LOOK)
 		return 0;
-	if (scan_paths(&l, paths, nr)) {
+	if (nr == 1 && find_set_is_name(paths[0]) ? find_set(&l, paths[0]) : scan_paths(&l, paths, nr)) {
 		*code = FSCK_FAILED;
 		return -1;
 	}

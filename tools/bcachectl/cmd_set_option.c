@@ -15,6 +15,7 @@
 
 #include "engine/format/ids.h"
 #include "engine/util/text.h"
+#include "find_set.h"
 #include "sb_session.h"
 
 #define LABEL	"fs_label"
@@ -41,14 +42,14 @@ static bool is_fixed(const char *name)
 	       !strcmp(name, "encoded_extent_max");
 }
 
-/* NAME=VALUE if NAME is an option; else it is a path */
+/* NAME=VALUE if NAME is an option; else it is a path, or names the set */
 static int argument(struct job *j, char *arg)
 {
 	char *equals = strchr(arg, '='), name[64], *c;
 	const struct sb_option_desc *desc;
 
-	/* a path may hold a '=', a name no '/' */
-	if (!equals || memchr(arg, '/', equals - arg)) {
+	/* a path may hold a '=', a name of an option no '/' */
+	if (!equals || find_set_is_name(arg) || memchr(arg, '/', equals - arg)) {
 		j->path[j->nr_paths++] = arg;
 		return 0;
 	}

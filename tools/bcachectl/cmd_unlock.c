@@ -11,6 +11,7 @@
 
 #include "engine/sb/sb.h"
 #include "engine/util/csum.h"
+#include "find_set.h"
 #include "passphrase.h"
 #include "records.h"
 #include "scan.h"
@@ -111,13 +112,14 @@ static int unlock(const char *path, const struct bch_sb *sb, const struct unlock
 /* one member is enough, as udev recorded it or found by looking at all devices */
 static int find_member(const char *what, struct scan_list *out)
 {
-	struct scan_filter filter = { };
 	struct record_list records;
 	u8 uuid[16];
 	int ret;
 
-	if (uuid_arg_parse(strncasecmp(what, "UUID=", 5) ? what : what + 5, uuid))
+	if (!find_set_is_name(what))
 		return scan_paths(out, (char *const *)&what, 1);
+	if (uuid_arg_parse(strncasecmp(what, "UUID=", 5) ? what : what + 5, uuid))
+		return find_set(out, what);
 	if (!strncasecmp(what, "UUID=", 5))
 		what += 5;
 	ret = records_read(what, &records);
@@ -126,13 +128,7 @@ static int find_member(const char *what, struct scan_list *out)
 	records_exit(&records);
 	if (ret || out->nr)
 		return ret;
-	filter.user_uuid = uuid;
-	ret = scan_all(out, &filter);
-	if (!ret && !out->nr) {
-		complain("no member of set %s found on this machine", what);
-		ret = -ENODEV;
-	}
-	return ret;
+	return find_set(out, what);
 }
 
 static int run(int argc, char **argv)
@@ -155,7 +151,7 @@ static int run(int argc, char **argv)
 			return usage_error(&cmd_unlock, "unknown option");
 	}
 	if (argc - optind != 1)
-		return usage_error(&cmd_unlock, "give one member of the set, or its UUID");
+		return usage_error(&cmd_unlock, "give one member of the set, its UUID or LABEL=LABEL");
 	ret = find_member(argv[optind], &list);
 	if (!ret) {
 		ret = unlock(list.member[0].path, list.member[0].img.sb, &opts);
@@ -166,7 +162,7 @@ static int run(int argc, char **argv)
 
 const struct command cmd_unlock = {
 	.name		= "unlock",
-	.args		= "[--check] [--ask-password] DEVICE | UUID",
+	.args		= "[--check] [--ask-password] DEVICE | UUID | LABEL=LABEL",
 	.summary	= "put the key of an encrypted set into the kernel's keyring",
 	.help		=
 		"The passphrase is asked for on the terminal; where standard input is none, its first\n"

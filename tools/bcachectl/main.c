@@ -105,7 +105,8 @@ static void overview(FILE *to)
 	fputs("usage: bcachectl COMMAND [ARGUMENT...]\n\n", to);
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\nHelp of a command: bcachectl COMMAND --help. Manual: bcachectl(8).\n", to);
+	fputs("\nA set is named by its devices, by one of them, by UUID=UUID or by LABEL=LABEL.\n"
+	      "Help of a command: bcachectl COMMAND --help. Manual: bcachectl(8).\n", to);
 }
 
 static const struct command *find_command(const char *name)

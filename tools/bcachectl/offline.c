@@ -23,8 +23,8 @@
 #include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
 #include "kapi/kapi.h"
+#include "find_set.h"
 #include "passphrase.h"
-#include "scan.h"
 
 /* every message printed so far, by hash: an open table, at most half full; 0 is an empty slot */
 struct offline_messages {
@@ -228,14 +228,15 @@ static int open_and_start(struct offline_set *o, char **paths, unsigned int nr, 
 	return ret ? ret : make_text_rules(o);
 }
 
-/* the same for every member of the set that the one device @path belongs to */
+/* the same for every member of the set that @path names, or belongs to */
 static int open_found(struct offline_set *o, char *path, const struct offline_opts *opts)
 {
 	char *found[BCE_SET_MEMBERS_MAX];
 	struct scan_list all;
-	unsigned int i, nr = min_t(unsigned int, scan_others(&all, path), BCE_SET_MEMBERS_MAX);
-	int ret;
+	int ret, i, nr = min(find_set_of(&all, path), BCE_SET_MEMBERS_MAX);
 
+	if (nr < 0)
+		return nr;
 	for (i = 0; i < nr; i++)
 		found[i] = all.member[i].path;
 	ret = nr ? open_and_start(o, found, nr, opts) : open_and_start(o, &path, 1, opts);

@@ -36,7 +36,7 @@ struct offline_opts {
 
 /**
  * offline_open() - open devices or images and start the set
- * One block device stands for its set: the other members on this machine are looked for.
+ * One block device stands for its set: the other members on this machine are looked for. So does a name of it (find_set.h).
  * Prints what is wrong. Encrypted sets: the key comes from the user keyring, else
  * a passphrase is asked for (standard input where that is no terminal).
  * Return: enum exit_code

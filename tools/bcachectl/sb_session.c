@@ -19,6 +19,7 @@
 #include "disks.h"
 #include "engine/format/ids.h"
 #include "engine/util/text.h"
+#include "find_set.h"
 #include "foreign.h"
 #include "kapi/kapi.h"
 
@@ -132,8 +133,9 @@ static char **found_paths(const struct scan_list *found, char *named, unsigned i
 
 	if (!path)
 		return NULL;
-	path[0] = named;
-	*nr = 1;
+	*nr = 0;
+	if (!find_set_is_name(named))
+		path[(*nr)++] = named;
 	for (i = 0; i < found->nr; i++)
 		if (!scan_is_same(found->member[i].path, named))
 			path[(*nr)++] = found->member[i].path;
@@ -146,10 +148,16 @@ int sb_session_open(struct sb_session *s, char *const *paths, unsigned int nr, b
 	int ret = 0;
 
 	*s = (struct sb_session) { .path = paths };
-	if (nr == 1 && scan_others(&s->found, paths[0])) {
+	if (nr == 1) {
+		ret = find_set_of(&s->found, paths[0]);
+		if (ret < 0)
+			return exit_code_of(ret);
+	}
+	if (ret) {
 		s->path = s->found_path = found_paths(&s->found, paths[0], &nr);
 		if (!s->path)
 			return EXIT_NO_MEMORY;
+		ret = 0;
 	}
 	s->bdev = calloc(nr, sizeof(*s->bdev));
 	s->img = calloc(nr, sizeof(*s->img));

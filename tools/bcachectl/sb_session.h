@@ -27,7 +27,7 @@ struct sb_session {
 };
 
 /*
- * One block device stands for its set, as for offline_open(); it comes first in @s->path.
+ * One block device stands for its set, as for offline_open(), and comes first in @s->path; so does its name.
  * @degraded: although members are missing
  * Prints what is wrong. Return: enum exit_code; sb_session_close() in any case.
  */
