@@ -3,7 +3,8 @@
  * Mount options. There are four kinds:
  *
  *   of the mount    acl, errors, quotas
- *   of the table    degraded, norecovery, ...: decided when the set was assembled; they can be repeated here, not changed
+ *   of the table    degraded, norecovery, ...: decided when the set was assembled; they can be repeated here, not changed,
+ *                   and those that allow what was not needed say nothing
  *   of the set      compression, foreground_target, ...: a value for as long as the mount lasts, in place of the one that the
  *                   superblock stores (lib/engine/set/options.c). A remount changes those that it names.
  *   of others       known to the in-tree driver of Linux 6.12, and without a counterpart here: a line in fstab that serves
@@ -247,18 +248,17 @@ static int must_be(struct bce_set *set, unsigned int opt, const char *text, char
 	return ret > 0 ? 0 : ret ?: -EBUSY;
 }
 
-/* NULL, or the table feature that a mount option asks for and the set was not given */
-static const char *contradiction(const struct mount_opts *m, const struct bce_open_opts *set)
+/*
+ * NULL, or the table feature that a mount option asks for and the set was not given. What only allows something is no
+ * contradiction where that was not needed: the set runs. So "degraded" may stand in fstab.
+ */
+static const char *contradiction(const struct mount_opts *m, const struct bce_open_opts *set, bool all_members)
 {
-	if ((m->table_opts & BIT(OPT_VERY_DEGRADED)) && set->degraded < BCE_DEGRADED_VERY)
-		return "very_degraded";
-	if ((m->table_opts & BIT(OPT_DEGRADED)) && set->degraded < BCE_DEGRADED_YES)
-		return "degraded";
 	if ((m->table_opts & BIT(OPT_NOCHANGES)) && !set->nochanges)
 		return "nochanges";
 	if ((m->table_opts & BIT(OPT_NORECOVERY)) && !set->norecovery)
 		return "norecovery";
-	if ((m->table_opts & BIT(OPT_NO_SPLITBRAIN_CHECK)) && !set->no_splitbrain_check)
+	if ((m->table_opts & BIT(OPT_NO_SPLITBRAIN_CHECK)) && !set->no_splitbrain_check && !all_members)
 		return "no_splitbrain_check";
 	return NULL;
 }
@@ -267,10 +267,12 @@ int bcachefs_options_check(struct fs_context *fc, struct bcachefs_super *vs, boo
 {
 	const struct mount_opts *m = fc->fs_private;
 	struct bce_open_opts opts;
+	struct bce_set_info info;
 	const char *bad;
 
 	bce_set_opts(vs->set, &opts);
-	bad = contradiction(m, &opts);
+	bce_set_info(vs->set, &info);
+	bad = contradiction(m, &opts, info.nr_present == info.nr_members);
 	if (bad) {
 		errorf(fc, "bcachefs: mount option %s: the set was assembled without feature %s of its table; stop it and assemble it with that",
 		       bad, bad);

@@ -133,9 +133,14 @@ for option in nochanges norecovery no_splitbrain_check very_degraded; do
 	bcachectl stop --all
 done
 device=$(bcachectl assemble "$UUID")
-for option in degraded nochanges norecovery; do
+for option in nochanges norecovery; do
 	try "option $option on a set assembled without" code 32 "mount option $option: the set was assembled without" \
 		mount.bcachefs "UUID=$UUID" /mnt "-oro,$option"
+done
+for option in degraded very_degraded no_splitbrain_check; do
+	try "option $option on a set that has all members" code 0 "" mount.bcachefs "$device" /mnt "-oro,$option"
+	try "  also by a remount" mount -o "remount,ro,$option" /mnt
+	umount /mnt
 done
 try "writing" code 0 "" mount.bcachefs "$device" /mnt
 umount /mnt
