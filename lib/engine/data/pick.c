@@ -7,8 +7,10 @@
  * pointers; a cached pointer counts only while its bucket has the generation
  * written in the pointer, since cached buckets are reused without notice.
  *
- * Among candidates the policy's weight decides first; a member set to "failed"
- * comes last. Then, a replica that continues where the piece before it ended on
+ * Among candidates a cached one without a checksum comes last: the in-tree driver
+ * writes over the blocks of nocow files in place and leaves cached copies of them as they
+ * were, of the right generation (docs/format/85-policies.md, section 7). Then
+ * the policy's weight decides; a member set to "failed" comes behind the others. Then, a replica that continues where the piece before it ended on
  * the same device is taken, so that a file written in sequence is read with few
  * large I/Os. Otherwise chance decides, weighted by the inverse square of the
  * mean latency: a device ten times slower gets one read in a hundred, enough to
@@ -48,6 +50,7 @@
 
 struct candidate {
 	struct extent_ptr_decoded	p;
+	bool				unsure;		/* nothing would tell if it were an old copy */
 	int				weight;
 	u64				latency_ns;
 	bool				contiguous;
@@ -168,6 +171,7 @@ static int candidate_check(struct data_reader *r, const struct pick_request *req
 	}
 
 	c->p = *p;
+	c->unsure = p->ptr.cached && !p->crc.csum_type;
 	c->weight = failed ? INT_MIN : policy_weight(r, p->ptr.dev);
 	c->latency_ns = clamp_t(u64, bce_member_latency_ns(r->c.members, p->ptr.dev), 1,
 				LATENCY_MAX_NS);
@@ -187,6 +191,8 @@ static bool chance_prefers_b(u64 a, u64 b)
 
 static bool candidate_beats(const struct candidate *b, const struct candidate *a)
 {
+	if (b->unsure != a->unsure)
+		return a->unsure;
 	if (b->weight != a->weight)
 		return b->weight > a->weight;
 	if (b->contiguous != a->contiguous)
