@@ -105,9 +105,13 @@ early_script() {
 		echo "UUID=${UUID[$name]} /mnt/$name bcachefs ro,nofail 0 0"
 	done
 	echo "UUID=${UUID[lost]} /mnt/lost bcachefs ro,x-systemd.device-timeout=30 0 0'"
-	echo "DROP_INS='bcache-last-resort@${UUID[early]}.timer Timer OnActiveSec="
-	# longer than the slowest machine takes to bring the late member: nobody waits for its end
-	echo "bcache-last-resort@${UUID[early]}.timer Timer OnActiveSec=900'"
+	echo "DROP_INS='"
+	# longer than the slowest machine takes to bring the late member, or to start the unit of a complete set: nobody waits for its end
+	for name in early ailing; do
+		echo "bcache-last-resort@${UUID[$name]}.timer Timer OnActiveSec="
+		echo "bcache-last-resort@${UUID[$name]}.timer Timer OnActiveSec=900"
+	done
+	echo "'"
 	echo "cat >/new/run/vehicle/early.vars <<VARS"
 	for name in "${!UUID[@]}"; do
 		echo "${name^^}=${UUID[$name]}"
