@@ -9,6 +9,7 @@
 #include "disks.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
@@ -139,11 +140,15 @@ void disks_user(dev_t rdev, struct text_buf *out)
 	say_holders(rdev, out);
 }
 
-void disks_complain_busy(const char *path)
+void disks_complain(const char *path, int error)
 {
 	struct text_buf user = TEXT_BUF_INIT;
 	struct stat st;
 
+	if (error != -EBUSY) {
+		complain("%s: %s", path, strerror(-error));
+		return;
+	}
 	if (!stat(path, &st) && S_ISBLK(st.st_mode))
 		disks_user(st.st_rdev, &user);
 	complain("%s: is in use%s%s\n  a set is changed while nobody uses it: umount it, and bcachectl stop it",

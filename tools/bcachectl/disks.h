@@ -22,7 +22,7 @@ const char *disks_shared(const struct disks *a, const struct disks *b);
 
 /* who uses a block device, in words, appended: "mounted at /mnt", "part of dm-0"; maybe nothing */
 void disks_user(dev_t rdev, struct text_buf *out);
-/* that @path cannot be had alone, by whom it is used, and what to do: for a member that is to be changed */
-void disks_complain_busy(const char *path);
+/* that @path cannot be opened; where it cannot be had alone (-EBUSY), by whom it is used, and what to do */
+void disks_complain(const char *path, int error);
 
 #endif

@@ -22,8 +22,8 @@
 #include "engine/key/alloc.h"
 #include "engine/set/rw.h"
 #include "engine/set/set_internal.h"
-#include "kapi/kapi.h"
 #include "find_set.h"
+#include "kapi/kapi.h"
 #include "passphrase.h"
 
 /* every message printed so far, by hash: an open table, at most half full; 0 is an empty slot */
@@ -108,10 +108,7 @@ static int open_devices(struct offline_set *o, char **paths, unsigned int nr, bo
 							   write ? O_RDWR | O_EXCL : O_RDONLY);
 
 		if (IS_ERR(bdev)) {
-			if (PTR_ERR(bdev) == -EBUSY)
-				disks_complain_busy(paths[o->nr]);
-			else
-				complain("%s: %s", paths[o->nr], strerror(-PTR_ERR(bdev)));
+			disks_complain(paths[o->nr], PTR_ERR(bdev));
 			return PTR_ERR(bdev);
 		}
 		o->bdev[o->nr] = bdev;

@@ -37,10 +37,7 @@ static int member_open(struct sb_session *s, unsigned int i)
 	if (IS_ERR(s->bdev[i])) {
 		ret = PTR_ERR(s->bdev[i]);
 		s->bdev[i] = NULL;
-		if (ret == -EBUSY)
-			disks_complain_busy(s->path[i]);
-		else
-			complain("%s: %s", s->path[i], strerror(-ret));
+		disks_complain(s->path[i], ret);
 		return exit_code_of(ret);
 	}
 	ret = bce_sb_read(&s->img[i], s->bdev[i], 0, &why);

@@ -278,31 +278,30 @@ static void expect_mounted(struct small_set *s, const char *name, const char *wa
 	assert_string_equal(text, want);
 }
 
-/* what a superblock on a member says */
-static u64 stored(struct small_set *s, const char *name)
+/* what a superblock on a member says: its header */
+static struct bch_sb stored_header(struct small_set *s)
 {
 	struct text_buf why = TEXT_BUF_INIT;
+	struct bch_sb header;
 	struct sb_image img;
-	u64 value;
 
 	assert_int_equal(bce_sb_read(&img, s->bdev[0], 0, &why), 0);
-	value = bce_sb_option_named(img.sb, name);
+	header = *img.sb;
 	bce_sb_image_exit(&img);
 	bce_text_exit(&why);
-	return value;
+	return header;
+}
+
+static u64 stored(struct small_set *s, const char *name)
+{
+	struct bch_sb header = stored_header(s);
+
+	return bce_sb_option_named(&header, name);
 }
 
 static u64 stored_features(struct small_set *s)
 {
-	struct text_buf why = TEXT_BUF_INIT;
-	struct sb_image img;
-	u64 features;
-
-	assert_int_equal(bce_sb_read(&img, s->bdev[0], 0, &why), 0);
-	features = le64_to_cpu(img.sb->features[0]);
-	bce_sb_image_exit(&img);
-	bce_text_exit(&why);
-	return features;
+	return le64_to_cpu(stored_header(s).features[0]);
 }
 
 static void go_rw(struct small_set *s)
